@@ -1,0 +1,64 @@
+# Everything here is relative to this folder, whose name may contain spaces; make's own file targets cannot cope with
+# those, so scripts/venv.sh decides whether .venv is up to date. GNU make 3.81 (macOS) is enough.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+export PYTHON PORT
+
+PY := .venv/bin/python
+# The longest make targets; CI and the curious run them, `make test` does not.
+QUICK := not slow and not crash and not bench
+
+.PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation format lock clean venv-run venv-dev venv-bench
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+setup: venv-dev ## make .venv with everything for development
+
+venv-run:
+	@sh scripts/venv.sh run
+venv-dev:
+	@sh scripts/venv.sh dev
+venv-bench:
+	@sh scripts/venv.sh bench
+
+run: venv-run ## start Wherry on SQLite at http://127.0.0.1:8000 (PORT=8001 changes it)
+	@$(PY) scripts/serve.py
+
+demo: venv-run ## the same with sample data, on a database that is thrown away afterwards
+	@$(PY) scripts/serve.py --demo
+
+test: venv-dev ## the tests, without the slow ones
+	@$(PY) -m pytest -m "$(QUICK)" $(ARGS)
+
+check-static: venv-dev ## formatting, lint, types
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+check: check-static test slow crash ## what CI runs: check-static, test, slow, crash
+
+slow: venv-dev ## tests that take longer, such as a start from a clean clone
+	@$(PY) -m pytest -m "slow and not crash and not bench" $(ARGS)
+
+crash: venv-dev ## tests that kill processes at random moments
+	@$(PY) -m pytest -m "crash and not bench" $(ARGS)
+
+mutants: venv-dev ## break the code in known ways and see the contract suite notice each
+	@$(PY) scripts/mutants.py $(ARGS)
+
+bench: venv-bench ## measure side by side with other libraries; writes build/bench.json
+	@$(PY) -m bench $(ARGS)
+
+show-foundation: venv-bench ## run all of it at full size and write docs/evidence/foundation.md
+	@$(PY) scripts/show_foundation.py $(ARGS)
+
+format: venv-dev ## format the code and mend what lint can
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+lock: venv-dev ## resolve the dependencies again into requirements/*.txt (ARGS=--upgrade for newer versions)
+	@sh scripts/lock.sh $(ARGS)
+
+clean: ## remove what the tools made (not .venv, not instance/)
+	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,49 @@
+"""What every test has: the report of what runs, the rule for missing servers, and isolation from the outside."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.servers import KNOWN, Available, available, browser_path, report, required
+from tests.servers import require as require_server
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_report_header() -> list[str]:
+    """Says plainly which servers and browsers this run uses."""
+    return report()
+
+
+def pytest_sessionstart() -> None:
+    """A required server that is missing ends the run before it starts, even when no selected test would use it."""
+    unknown = required() - KNOWN.keys()
+    if unknown:
+        pytest.exit(f"WHERRY_REQUIRE names {', '.join(sorted(unknown))}; known are {', '.join(KNOWN)}", returncode=2)
+    missing = [name for name in sorted(required()) if not available(name).here]
+    if missing:
+        reasons = "; ".join(f"{name}: {available(name).detail}; {available(name).remedy}" for name in missing)
+        pytest.exit(f"WHERRY_REQUIRE names what is not here. {reasons}", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[str], Available]:
+    """`require("wrk")` in a test: goes on, skips, or fails, as tests/servers.py says."""
+    return require_server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the browser; the test is skipped, or fails where it is required, without one."""
+    require_server("browser")
+    return browser_path() or ""
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own WHERRY_ variables do not change what the tests see."""
+    for name in os.environ:
+        if name.startswith("WHERRY_") and name != "WHERRY_REQUIRE":
+            monkeypatch.delenv(name)
