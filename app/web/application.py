@@ -1,0 +1,123 @@
+"""The Flask application class: one unit of work per request, committed at one place.
+
+The order of one request::
+
+    host check -> correlation id -> access -> CSRF -> view -> response made -> commit -> session cookie -> headers
+
+The commit sits between the view's answer and everything that is written for the browser, so that a Conflict becomes the
+409 page like any other error, and neither a session nor a flash message claims something that was not saved.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Request, Response, request, session
+from flask.typing import ResponseReturnValue
+
+from app.db.errors import Conflict
+from app.web import feedback
+from app.web.context import RequestContext, current
+from app.web.cookies import CookieSessions
+from app.web.hosts import HostCheck
+from app.web.json_body import StrictJSON
+from app.web.security import secure
+
+if TYPE_CHECKING:
+    from werkzeug.routing import MapAdapter
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class WherryRequest(Request):
+    """A request that carries its own context, so that a streamed body still finds it."""
+
+    wherry: RequestContext | None = None
+
+
+class WherryFlask(Flask):
+    """See the module. ``extensions["wherry"]`` is the Registry, ``extensions["database"]`` the DatabaseService."""
+
+    request_class = WherryRequest
+    json_provider_class = StrictJSON
+    session_interface = CookieSessions()
+
+    hosts: HostCheck | None = None
+
+    def __init__(self, import_name: str = "app", **options: Any) -> None:
+        options.setdefault("static_folder", str(Path(__file__).parent / "static"))
+        options.setdefault("template_folder", str(Path(__file__).parent / "templates"))
+        super().__init__(import_name, **options)
+
+    def create_url_adapter(self, request: Request | None) -> "MapAdapter | None":
+        """Refuse a request for a host that is not ours (400) before anything looks at it."""
+        if request is not None and self.hosts is not None:
+            self.hosts.check(request)
+        return super().create_url_adapter(request)
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Run the view and commit what it registered if it answered below 400; write nothing otherwise.
+
+        A view under GET or HEAD must not register a change: that is a mistake of the program and raises RuntimeError.
+        """
+        if request.routing_exception is not None or request.method == "OPTIONS":
+            return super().dispatch_request()
+        context = current()
+        before = dict(session) if request.method not in SAFE_METHODS else None
+        try:
+            response: Response = self.make_response(super().dispatch_request())
+            if response.status_code < 400:
+                _commit(context)
+            else:
+                context.drop_unit()
+        except Conflict as conflict:
+            _undo(context, before)
+            if context.conflict_page is None:
+                raise
+            response = self.make_response(context.conflict_page(conflict))
+            context.drop_unit()
+            if response.status_code < 400:
+                response.status_code = conflict.status
+        except BaseException:
+            _undo(context, before)
+            raise
+        feedback.keep_for_next_page(context)
+        return response
+
+    def process_response(self, response: Response) -> Response:
+        """Put the security headers on every response: pages, files, errors, and what an after_request hook replaced."""
+        secure(response)
+        final = super().process_response(response)
+        return final if final is response else secure(final)
+
+    def do_teardown_request(self, *args: Any, **kwargs: Any) -> None:
+        """Close the unit of work of a request that ended in an error."""
+        context = request.wherry  # type: ignore[attr-defined]
+        if context is not None and context.open_unit is not None:
+            context.open_unit.rollback()
+        super().do_teardown_request(*args, **kwargs)
+
+
+def _commit(context: RequestContext) -> None:
+    unit = context.open_unit
+    if unit is None:
+        return
+    if request.method in SAFE_METHODS:
+        if unit.has_changes:
+            raise RuntimeError(f"{request.endpoint} registered a change under {request.method}; only a POST may.")
+        return
+    unit.commit()
+
+
+def _undo(context: RequestContext, session_before: dict[str, Any] | None) -> None:
+    """Nothing was written: neither the documents, nor what the view said about them, nor its changes to the session.
+
+    The CSRF secret stays, or the forms on the error page would not work.
+    """
+    context.drop_unit()
+    context.notices.clear()
+    if session_before is not None and dict(session) != session_before:
+        secret = session.get("csrf_token")
+        session.clear()
+        session.update(session_before)
+        if secret is not None:
+            session.setdefault("csrf_token", secret)

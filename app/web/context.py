@@ -1,0 +1,154 @@
+"""What is known about the current request: who, which tenant, with which permissions, and the one unit of work.
+
+``current()`` is the only way in. Who is signed in is asked at the first use of ``user``, so that a page that needs
+nobody (a static file, /healthz) reads nothing from the database.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from secrets import token_hex, token_urlsafe
+from typing import TYPE_CHECKING, cast
+
+from flask import Request, current_app, request
+from flask.typing import ResponseReturnValue
+
+from app.db.errors import Conflict
+
+if TYPE_CHECKING:
+    from app.db.unit_of_work import UnitOfWork
+    from app.web.application import WherryRequest
+    from app.web.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody who is signed in."""
+
+    id: str
+    name: str
+    email: str
+    superuser: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRef:
+    """The tenant whose page this is. The id never changes; the slug is what stands in the URL."""
+
+    id: str
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TenantAccess:
+    """What one person may do in one tenant."""
+
+    tenant: TenantRef
+    role: str
+    permissions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """The slug is an old one; the tenant is at ``slug`` now and the request is redirected there."""
+
+    slug: str
+
+
+ConflictPage = Callable[[Conflict], ResponseReturnValue]
+_UNKNOWN = object()
+
+
+class RequestContext:
+    """One request's own state; made by the application, reached through ``current()``."""
+
+    def __init__(self, registry: "Registry", request: Request) -> None:
+        self.registry = registry
+        self.request = request
+        self.correlation_id: str = request.environ.get("wherry.correlation_id") or token_hex(16)
+        self.session_id: str | None = None  # the identify hook sets it: the id of the server-side session document
+        self.slug: str | None = None  # as it stands in the URL, before anybody has checked it
+        self.access: TenantAccess | None = None
+        self.notices: list[tuple[str, str]] = []
+        self.conflict_page: ConflictPage | None = None
+        self._user: object = _UNKNOWN
+        self._unit: UnitOfWork | None = None
+        self._nonce: str | None = None
+
+    @property
+    def user(self) -> Principal | None:
+        """Who is signed in, or None. Asked once; the identify hook may read the database."""
+        if self._user is _UNKNOWN:
+            self._user = None  # an identify hook that asks for the user must not call itself
+            try:
+                self._user = self.registry.identify_request(self)
+            except BaseException:
+                self._user = _UNKNOWN
+                raise
+        return cast("Principal | None", self._user)
+
+    @property
+    def known_user(self) -> Principal | None:
+        """Who is signed in as far as it is already known: never reads, so an error page may use it."""
+        return None if self._user is _UNKNOWN else cast("Principal | None", self._user)
+
+    def become(self, user: Principal | None) -> None:
+        """For signing in and out: from now on the request belongs to ``user``."""
+        self._user = user
+
+    @property
+    def tenant(self) -> TenantRef | None:
+        """The tenant of a page under /t/<slug>/, once access to it has been checked; else None."""
+        return self.access.tenant if self.access else None
+
+    @property
+    def role(self) -> str | None:
+        """The person's role in ``tenant``."""
+        return self.access.role if self.access else None
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """What the person may do in ``tenant``; empty outside tenant pages."""
+        return self.access.permissions if self.access else frozenset()
+
+    @property
+    def nonce(self) -> str:
+        """The Content-Security-Policy nonce of this response: new for each request, 128 random bits."""
+        if self._nonce is None:
+            self._nonce = token_urlsafe(16)
+        return self._nonce
+
+    @property
+    def uow(self) -> "UnitOfWork":
+        """The request's unit of work, bound to ``tenant`` and to the person as actor. Nobody commits it by hand."""
+        if self._unit is None:
+            self._unit = self.registry.open_unit_for(self)
+        return self._unit
+
+    @property
+    def open_unit(self) -> "UnitOfWork | None":
+        """The unit of work if anything used it."""
+        return self._unit
+
+    def drop_unit(self) -> None:
+        """Roll back what was registered; the next use of ``uow`` opens a new one, which nothing commits."""
+        if self._unit is not None:
+            self._unit.rollback()
+            self._unit = None
+
+
+def current() -> RequestContext:
+    """The context of the request being handled. RuntimeError outside a request."""
+    seen = cast("WherryRequest", request._get_current_object())
+    if seen.wherry is None:
+        seen.wherry = RequestContext(current_app.extensions["wherry"], seen)
+    return seen.wherry
+
+
+def on_conflict(page: ConflictPage) -> None:
+    """Let this view answer a Conflict itself, whether the view or the commit after it raises it.
+
+    ``page`` gets the Conflict after everything was rolled back; it may read through ``current().uow`` and answers the
+    409 page. What it registers is never committed.
+    """
+    current().conflict_page = page
