@@ -1,0 +1,47 @@
+"""What a backend says of itself, and the small answers of the operating methods."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from app.db.documents import Document
+from app.db.schema import CollectionScope
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Where backends differ by nature. The promises of DatabaseService hold whatever stands here.
+
+    ``fresh_queries``: a query sees every acknowledged write (DynamoDB's secondary indexes lag behind).
+    ``native_commit``: the database has multi-document transactions of its own (CouchDB has none).
+    ``shared``: several processes may use the same data at the same time (memory is one process's own).
+    ``durable``: data outlives the process.
+    """
+
+    fresh_queries: bool
+    native_commit: bool
+    shared: bool
+    durable: bool
+
+
+class CollectionInfo(NamedTuple):
+    """A collection that exists, and whose it is."""
+
+    name: str
+    scope: CollectionScope
+
+
+class ScanPage(NamedTuple):
+    """A part of a scan: (collection path, document) pairs, and where to go on, or None at the end."""
+
+    documents: list[tuple[str, Document]]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's: what was looked at, whether it is well, what was seen, and what to do if it is not."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
