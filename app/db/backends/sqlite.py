@@ -1,0 +1,455 @@
+"""SQLite: the embedded backend. One file in WAL mode: many readers beside one writer, in any number of processes.
+
+Settings: ``SQLITE_PATH``; ``SQLITE_DURABILITY`` ("full": an acknowledged write survives a power cut; "normal": the last
+ones before a power cut may be lost, never the file's integrity, and nothing is lost when the process dies);
+``SQLITE_BUSY_TIMEOUT``, seconds to wait for another writer. Needed rights: to write the file and its folder. No limits of
+its own below the contract's.
+
+How a collection lies in the file is told in sqlite_tables.py.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, TypeVar
+from urllib.parse import SplitResult, parse_qs, unquote
+
+from orjson import loads
+
+from app.db.backends.sqlite_connections import LAYOUT_VERSION, SYNCHRONOUS, Registry
+from app.db.backends.sqlite_tables import (
+    STALE_LAYOUT,
+    Table,
+    add_indexes,
+    create_table,
+    load_names,
+    load_table,
+    walk_parameters,
+)
+from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
+from app.db.documents import Document, Portable, new_token, split_rev
+from app.db.errors import Conflict, DatabaseError, InvalidQuery, NotFound, NotWritable, Unavailable
+from app.db.names import Name
+from app.db.paging import Slice, Walk
+from app.db.planner import Plan
+from app.db.schema import Collection, CollectionScope, Index, Schema
+from app.db.service import DatabaseService
+from app.db.writes import ABSENT, ANY, Expected, Outcome, Prepared
+from app.errors import WherryError
+
+T = TypeVar("T")
+
+_IN_AT_MOST = 500
+_BATCH = 1_000
+_LOW_SPACE = 200_000_000
+
+
+class SqliteSettings(Protocol):
+    """The settings this backend reads."""
+
+    @property
+    def sqlite_path(self) -> Path: ...
+    @property
+    def sqlite_durability(self) -> str: ...
+    @property
+    def sqlite_busy_timeout(self) -> float: ...
+
+
+class SqliteDatabase(DatabaseService):
+    """The contract on one SQLite file."""
+
+    capabilities: ClassVar = Capabilities(fresh_queries=True, native_commit=True, shared=True, durable=True)
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, OSError)
+
+    def __init__(
+        self,
+        path: Path | str,
+        schema: Schema | None = None,
+        *,
+        durability: str = "full",
+        busy_timeout: float = 5.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(schema, **options)
+        if durability not in SYNCHRONOUS:
+            raise WherryError(f"SQLITE_DURABILITY is {durability!r}, but must be one of: {', '.join(SYNCHRONOUS)}.")
+        self._registry = Registry(
+            Path(path), durability=durability, busy_timeout=busy_timeout, create=self.create_missing
+        )
+        self._tables: dict[str, Table] = {}
+
+    @classmethod
+    def from_settings(cls, settings: SqliteSettings, schema: Schema | None, **options: Any) -> Self:
+        """From SQLITE_PATH, SQLITE_DURABILITY and SQLITE_BUSY_TIMEOUT."""
+        return cls(
+            settings.sqlite_path,
+            schema,
+            durability=settings.sqlite_durability,
+            busy_timeout=settings.sqlite_busy_timeout,
+            **options,
+        )
+
+    @classmethod
+    def from_url(cls, url: SplitResult, schema: Schema | None, **options: Any) -> Self:
+        """``sqlite:///relative.db`` or ``sqlite:////absolute.db``, with ``?durability=`` and ``?busy_timeout=``."""
+        path = unquote(url.path).removeprefix("/")
+        if url.netloc or not path:
+            raise WherryError("A SQLite URL is sqlite:///file, or sqlite:////file for an absolute path.")
+        for key, values in parse_qs(url.query, keep_blank_values=True).items():
+            if key == "durability":
+                options.setdefault(key, values[-1])
+            elif key == "busy_timeout":
+                options.setdefault(key, _seconds(values[-1]))
+            else:
+                raise WherryError(f"A SQLite URL has no option {key!r}: durability and busy_timeout are known.")
+        return cls(path, schema, **options)
+
+    def close(self) -> None:
+        """Close every connection of this process; the next use opens new ones."""
+        self._registry.close()
+
+    # Reading
+
+    def _get(self, name: Name, id: str) -> Document | None:
+        table = self._tables.get(name.collection) or self._table(name)
+        if table is None:
+            return None
+        try:
+            connection = self._registry.local.connection
+        except AttributeError:
+            connection = self._registry.local.open()
+        row = connection.execute(table.get, (name.tenant, id)).fetchone()
+        if row is None:
+            return None
+        document: Document = loads(row[1])
+        document["_id"] = id
+        document["_rev"] = row[0]
+        return document
+
+    def _get_many(self, name: Name, ids: list[str]) -> dict[str, Document]:
+        table = self._table(name)
+        if table is None:
+            return {}
+        found = {}
+        for start in range(0, len(ids), _IN_AT_MOST):
+            part = ids[start : start + _IN_AT_MOST]
+            for id, rev, data in self._connection().execute(table.get_many(len(part)), (name.tenant, *part)):
+                found[id] = _document(id, rev, data)
+        return found
+
+    def _read_together(self, keys: list[tuple[Name, str]]) -> list[Document | None]:
+        for name, _ in keys:
+            self._table(name)
+        with self._transaction("BEGIN"):
+            return [self._get(name, id) for name, id in keys]
+
+    def _walk(self, name: Name, walk: Walk) -> Slice:
+        table = self._tables.get(name.collection) or self._table(name)
+        if table is None:
+            return Slice([], False)
+        rows = self._connection().execute(table.walk(walk), walk_parameters(name.tenant, walk)).fetchall()
+        more = len(rows) > walk.limit
+        if more:
+            rows.pop()
+        documents = []
+        for id, rev, data in rows:
+            document = loads(data)
+            document["_id"] = id
+            document["_rev"] = rev
+            documents.append(document)
+        return Slice(documents, more)
+
+    def _count(self, name: Name, plan: Plan, up_to: int) -> int:
+        table = self._table(name)
+        if table is None:
+            return 0
+        statement = table.count(plan.index)
+        if plan.index is None:
+            runs: list[tuple[Any, ...]] = [(name.tenant, up_to)]
+        else:
+            runs = [(name.tenant, span.low, span.high, up_to) for span in plan.spans]
+        found = sum(int(self._connection().execute(statement, run).fetchone()[0]) for run in runs)
+        return min(up_to, found)
+
+    def _scan(self, collection: str, after: str | None, limit: int) -> ScanPage:
+        table = self._tables.get(collection) or load_table(self._connection(), collection)
+        if table is None:
+            return ScanPage([], None)
+        try:
+            start = -1 if after is None else int(after)
+        except ValueError as error:
+            raise InvalidQuery("not a place in this scan", name="after") from error
+        found = []
+        number = start
+        for number, tenant, id, rev, data in self._connection().execute(table.scan, (start, limit)):
+            found.append((Name(tenant, collection).path, _document(id, rev, data)))
+        return ScanPage(found, str(number) if len(found) == limit else None)
+
+    # Writing
+
+    def _save(self, name: Name, id: str, portable: Portable, expect: Expected) -> str:
+        return self._fresh(lambda: self._put(self._writable(name), name, id, portable, expect))
+
+    def _delete(self, name: Name, id: str, expect: Expected) -> None:
+        table = self._table(name)
+        if table is None:
+            raise NotFound(name.path, id)
+        connection = self._connection()
+        if expect is ANY:
+            if not connection.execute(table.delete, (name.tenant, id)).rowcount:
+                raise NotFound(name.path, id)
+            return
+        token, _ = split_rev(str(expect))
+        if not connection.execute(table.delete_revision, (name.tenant, id, token)).rowcount:
+            if self._get(name, id) is None:
+                raise NotFound(name.path, id)
+            raise Conflict([(name.path, id)])
+
+    def _commit(self, writes: list[Prepared]) -> list[str | None]:
+        def apply() -> list[str | None]:
+            for write in writes:
+                self._writable(write.name)
+            with self._transaction("BEGIN IMMEDIATE"):
+                return [self._apply(write) for write in writes]
+
+        return self._fresh(apply)
+
+    def _write_batch(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
+        def write(part: list[tuple[str, Portable]]) -> list[Outcome]:
+            table = self._writable(name)
+            rows, outcomes = [], []
+            for id, portable in part:
+                token = new_token() if portable.rev is None else split_rev(portable.rev)[0]
+                rows.append((name.tenant, id, token, portable.data.decode(), *table.keys(portable.body)))
+                outcomes.append(Outcome(id, token))
+            with self._transaction("BEGIN IMMEDIATE") as connection:
+                connection.executemany(table.save, rows)
+            return outcomes
+
+        outcomes = []
+        for start in range(0, len(documents), _BATCH):
+            outcomes += self._fresh(partial(write, documents[start : start + _BATCH]))
+        return outcomes
+
+    def _apply(self, write: Prepared) -> str | None:
+        """One entry of a commit, within its transaction."""
+        name, id, expect = write.name, write.id, write.expect
+        table = self._writable(name)
+        if write.portable is not None:
+            return self._put(table, name, id, write.portable, expect)
+        connection = self._connection()
+        if write.delete and expect is ANY:
+            connection.execute(table.delete, (name.tenant, id))
+            return None
+        row = connection.execute(table.get, (name.tenant, id)).fetchone()
+        if row is not None if expect is ABSENT else row is None or row[0] != split_rev(str(expect))[0]:
+            raise Conflict([(name.path, id)])
+        if write.delete and row is not None:
+            connection.execute(table.delete, (name.tenant, id))
+        return None
+
+    def _put(self, table: Table, name: Name, id: str, portable: Portable, expect: Expected) -> str:
+        """One statement that creates or replaces under the expectation."""
+        token = new_token()
+        data = portable.data.decode()
+        connection = self._connection()
+        if expect is ANY:
+            connection.execute(table.save, (name.tenant, id, token, data, *table.keys(portable.body)))
+            return token
+        if expect is ABSENT:
+            changed = connection.execute(table.create, (name.tenant, id, token, data, *table.keys(portable.body)))
+        else:
+            expected, _ = split_rev(str(expect))
+            changed = connection.execute(
+                table.replace, (token, data, *table.keys(portable.body), name.tenant, id, expected)
+            )
+        if not changed.rowcount:
+            raise Conflict([(name.path, id)])
+        return token
+
+    # Tables
+
+    def _indexes(self, name: Name) -> tuple[Index, ...]:
+        table = self._tables.get(name.collection) or self._table(name)
+        if table is not None:
+            return table.indexes
+        declared = self.schema.get(name.collection)
+        return declared.indexes if declared is not None else ()
+
+    def _prepare(self, schema: Schema, dry_run: bool) -> list[str]:
+        done = []
+        if not dry_run:
+            self._registry.path.parent.mkdir(parents=True, exist_ok=True)
+        for declared in schema:
+            done += self._prepare_collection(declared, dry_run)
+        return done
+
+    def _prepare_collection(self, declared: Collection, dry_run: bool) -> list[str]:
+        if dry_run and not self._registry.path.exists():
+            table = None
+        else:
+            table = load_table(self._connection(), declared.name)
+        if table is not None and table.scope != declared.scope:
+            raise InvalidQuery(f"exists and belongs to the {table.scope}", name=declared.name)
+        missing = [index for index in declared.indexes if table is None or index not in table.indexes]
+        done = [f"collection {declared.name}: created"] if table is None else []
+        done += [f"collection {declared.name}: index on {index.name} created" for index in missing]
+        if done and not dry_run:
+            self._grow(declared)
+        return done
+
+    def _grow(self, declared: Collection) -> Table:
+        """Create what the declaration has and the file lacks; several processes may do so at once."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            table = load_table(connection, declared.name)
+            if table is None:
+                create_table(connection, declared, LAYOUT_VERSION)
+                table = load_table(connection, declared.name)
+            assert table is not None, "created in this transaction"
+            missing = [index for index in declared.indexes if index not in table.indexes]
+            if missing:
+                add_indexes(connection, table, missing)
+            grown = load_table(connection, declared.name)
+            assert grown is not None, "seen in this transaction"
+        self._tables[declared.name] = grown
+        return grown
+
+    def _table(self, name: Name) -> Table | None:
+        """The collection, or None where it does not exist and may be created by the first write."""
+        table = self._tables.get(name.collection)
+        if table is None:
+            table = load_table(self._connection(), name.collection)
+            declared = self.schema.get(name.collection)
+            if table is None:
+                if not self.create_missing:
+                    raise Unavailable(f"The collection {name.collection!r} is not prepared: run 'wherry db prepare'.")
+                return None
+            if declared and self.create_missing and not set(declared.indexes) <= set(table.indexes):
+                table = self._grow(declared)
+            self._tables[name.collection] = table
+        self._check_scope(name, table.scope)
+        return table
+
+    def _writable(self, name: Name) -> Table:
+        """The collection, created if it has to be. To be called before a transaction begins."""
+        table = self._table(name)
+        if table is None:
+            scope: CollectionScope = "tenant" if name.tenant else "installation"
+            table = self._grow(self.schema.get(name.collection) or Collection(name.collection, scope))
+            self._check_scope(name, table.scope)
+        return table
+
+    def _fresh(self, write: Callable[[], T]) -> T:
+        """Do a write, once more with the registry read again if an index was added meanwhile."""
+        try:
+            return write()
+        except sqlite3.IntegrityError as error:
+            if STALE_LAYOUT not in str(error):
+                raise
+        self._tables.clear()
+        return write()
+
+    # Connection
+
+    def _connection(self) -> sqlite3.Connection:
+        try:
+            return self._registry.local.connection
+        except AttributeError:
+            return self._registry.local.open()
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        connection = self._connection()
+        connection.execute(begin)
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    # Operating
+
+    def _collections(self) -> Iterable[CollectionInfo]:
+        return [CollectionInfo(name, scope) for name, scope in load_names(self._connection())]
+
+    def _ping(self) -> None:
+        self._connection().execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+    def _doctor(self) -> list[Finding]:
+        connection = self._connection()
+        (version,) = connection.execute("SELECT sqlite_version()").fetchone()
+        findings = [Finding("reachable", True, f"SQLite {version}, layout {LAYOUT_VERSION}")]
+        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(10)") if row[0] != "ok"]
+        findings.append(
+            Finding(
+                "integrity",
+                not problems,
+                "; ".join(problems) or "integrity_check is ok",
+                "Restore a backup of the file.",
+            )
+        )
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+        findings.append(Finding("journal", mode == "wal", f"journal mode {mode}", "Put the file on a local disk."))
+        findings.append(self._try_writing(connection))
+        free = shutil.disk_usage(self._registry.path.parent).free
+        findings.append(Finding("space", free > _LOW_SPACE, f"{free // 1_000_000:,} MB free", "Make room on the disk."))
+        missing = self._prepare(self.schema, dry_run=True)
+        findings.append(Finding("indexes", not missing, "; ".join(missing) or "all there", "Run 'wherry db prepare'."))
+        return findings
+
+    def _try_writing(self, connection: sqlite3.Connection) -> Finding:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            connection.execute(f"PRAGMA user_version = {version}")
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            return Finding(
+                "writable", False, str(self._translate(error)), "Check the file's rights and the free space."
+            )
+        return Finding("writable", True, f"durability {self._registry.durability}")
+
+    def _translate(self, error: Exception) -> DatabaseError:
+        if isinstance(error, OSError):
+            return NotWritable(
+                "The database's folder cannot be written: check SQLITE_PATH and its rights.", retry_after=60.0
+            )
+        code = getattr(error, "sqlite_errorcode", None) or 0
+        match code & 0xFF:
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                return Unavailable("The database is busy with another write.", retry_after=1.0)
+            case sqlite3.SQLITE_FULL:
+                return NotWritable("The disk is full: nothing can be saved until there is room.", retry_after=60.0)
+            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+                return NotWritable("The database's file cannot be written: check its rights.", retry_after=60.0)
+            case sqlite3.SQLITE_CANTOPEN:
+                return Unavailable("The database's file cannot be opened: check SQLITE_PATH and its folder's rights.")
+            case sqlite3.SQLITE_IOERR if code in _WRITE_ERRORS:
+                return NotWritable("The disk refuses writes: it may be full or failing.", retry_after=60.0)
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                return Unavailable(
+                    "The database's file is damaged or no database: run 'wherry db doctor'.", retry_after=60
+                )
+        return Unavailable("The database failed to answer.", retry_after=5.0)
+
+
+_WRITE_ERRORS = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE)
+
+
+def _document(id: str, rev: str, data: str) -> Document:
+    document: Document = loads(data)
+    document["_id"] = id
+    document["_rev"] = rev
+    return document
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise WherryError(f"busy_timeout is {text!r}, but must be a number of seconds.") from error
