@@ -5,34 +5,48 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from flask import Flask
-
-from app.config import load_settings
+from app import web
+from app.config import SettingsError, load_settings
+from app.db import Schema, get_database_service
 from app.web import correlation, health, logs
+from app.web.access import check_routes
+from app.web.application import WherryFlask
+from app.web.registry import Registry
 
-PACKAGES = ("app.web", "app.users", "app.tenants", "app.auth", "app.core")
+PACKAGES = ("app.users", "app.tenants", "app.auth", "app.core")
 
 
-def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
-    """An application with settings, database service and every package of its own; two may live in one process.
+def create_app(overrides: Mapping[str, Any] | None = None) -> WherryFlask:
+    """An application with settings, database service and packages of its own; two may live in one process.
 
     `overrides` are settings by name, stronger than files and variables: `create_app({"ENV": "testing"})`. Reads
-    settings files, but connects to nothing. Raises SettingsError when a setting is unusable.
+    settings files, but connects to nothing. Raises a WherryError of one sentence when it cannot start as it is set up.
     """
     settings = load_settings(overrides)
-    app = Flask("app")
+    logs.configure(settings.log_level)
+    app = WherryFlask("app")
     app.config.from_mapping(settings.flask_config())
     app.extensions["settings"] = settings
-    logs.configure(settings.log_level)
 
-    registry = None
-    for package in (*PACKAGES, *(f"app.modules.{name}" for name in settings.modules)):
-        if find_spec(package.rpartition(".")[0]) and find_spec(package):
-            register = getattr(import_module(package), "register", None)
-            if register is not None:
-                register(app, registry)
+    registry = Registry()
+    web.register(app, registry)
+    for package in PACKAGES:
+        if find_spec(package):
+            import_module(package).register(app, registry)
+    for name in settings.modules:
+        _module(name).register(app, registry)
+        registry.modules.append(name)
 
+    app.extensions["database"] = get_database_service(settings, Schema(), strict=settings.env != "production")
     health.register(app, deadline=settings.ready_timeout)
     logs.register(app)
     correlation.register(app)
+    check_routes(app)
     return app
+
+
+def _module(name: str) -> Any:
+    """The feature module of that name, imported only because it is switched on."""
+    if not name.isidentifier() or find_spec("app.modules") is None or find_spec(f"app.modules.{name}") is None:
+        raise SettingsError(f"MODULES names {name!r}, and there is no such folder under app/modules")
+    return import_module(f"app.modules.{name}")

@@ -1,24 +1,34 @@
 """The `wherry` command: Flask's own command line for this application.
 
-Packages add their commands in their `register(app, registry)` through `app.cli`; nothing is listed here.
+Packages add their commands in their `register(app, registry)` through `app.cli`; here are only those that the server
+needs to start.
 """
 
+import json
 import sys
 
 import click
-from flask import Flask
-from flask.cli import FlaskGroup
+from flask import Flask, current_app
+from flask.cli import FlaskGroup, with_appcontext
 
 from app import create_app
-from app.config import SettingsError
+from app.errors import WherryError
+from app.settings import Settings
+
+SERVER_SETTINGS = (
+    "host", "port", "workers", "threads", "worker_timeout", "graceful_timeout", "keep_alive", "log_level", "public_url",
+)  # fmt: skip
+UNUSABLE = 1
+"""Exit status when the settings do not allow a start."""
 
 
 def _create() -> Flask:
     try:
         return create_app()
-    except SettingsError as error:
+    except WherryError as error:
         # One sentence, not a stack trace: the mistake is in a file or a variable, not in the code.
-        raise click.ClickException(str(error)) from error
+        click.echo(f"wherry: {error}", err=True)
+        sys.exit(UNUSABLE)
 
 
 # `.env` belongs to the settings (app/config.py), which read it without changing the process's environment.
@@ -29,6 +39,14 @@ cli = FlaskGroup(
     add_version_option=False,
     load_dotenv=False,
 )
+
+
+@cli.command("server-settings", hidden=True)
+@with_appcontext
+def server_settings() -> None:
+    """Print what gunicorn.conf.py needs, as JSON; fails like a start would if the application cannot be made."""
+    settings: Settings = current_app.extensions["settings"]
+    click.echo(json.dumps({name: getattr(settings, name) for name in SERVER_SETTINGS}))
 
 
 def main() -> None:

@@ -58,14 +58,9 @@ def load_settings(
     given = dict(overrides or {})
     variables = dict(os.environ if environ is None else environ)
     folder = _root(root, variables)
-    chosen = given.pop("ENV", None) or env
-    environment = _environment(chosen or variables.get(f"{PREFIX}ENV") or "development")
-    if environment != "testing":
-        variables = _with_dotenv(folder, variables)
-        environment = _environment(chosen or variables.get(f"{PREFIX}ENV") or "development")
-    # Tests see what is in the repository, not what somebody keeps beside it.
-    names = [name for name in FILES if environment != "testing" or ".local." not in name]
-    files = [read_file(folder / name) for name in names if (folder / name).is_file()]
+    variables = _with_dotenv(folder, variables)
+    environment = _environment(given.pop("ENV", None) or env or variables.get(f"{PREFIX}ENV") or "development")
+    files = [read_file(folder / name) for name in FILES if (folder / name).is_file()]
     known = setting_names()
     for file in files:
         file.check(known, SECRETS)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Environment = Literal["development", "testing", "production"]
+_NOT_FOR_FLASK = frozenset({"env", "root", "couchdb_password"})
 SHORTEST_KEY = 32
 """Characters in the shortest SECRET_KEY that is accepted."""
 
@@ -161,20 +162,16 @@ class Settings(BaseModel):
             raise ValueError("PASSWORD_HASH_MEMORY and PASSWORD_HASH_PASSES must be at least 19456 and 2 in production")
 
     def flask_config(self) -> dict[str, object]:
-        """What Flask and Flask-WTF themselves read, under the names they know."""
+        """Every setting under its name in upper case, and what Flask itself reads under the names that it knows.
+
+        The databases' passwords stay out: only the factory needs them.
+        """
         return {
-            "DEBUG": self.debug,
+            **{name.upper(): value for name, value in self if name not in _NOT_FOR_FLASK},
             "TESTING": self.testing,
-            "SECRET_KEY": self.secret_key,
             "SECRET_KEY_FALLBACKS": list(self.secret_key_fallbacks),
-            "MAX_CONTENT_LENGTH": self.max_content_length,
-            "MAX_FORM_MEMORY_SIZE": self.max_form_memory_size,
-            "MAX_FORM_PARTS": self.max_form_parts,
-            "TRUSTED_HOSTS": list(self.allowed_hosts) or None,
-            "SESSION_COOKIE_NAME": "__Host-wherry" if self.cookie_secure else "wherry",
             "SESSION_COOKIE_SECURE": self.cookie_secure,
             "SESSION_COOKIE_HTTPONLY": True,
             "SESSION_COOKIE_SAMESITE": "Lax",
-            "SESSION_REFRESH_EACH_REQUEST": False,
             "PREFERRED_URL_SCHEME": "https" if self.cookie_secure else "http",
         }

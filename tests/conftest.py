@@ -1,6 +1,7 @@
 """What every test has: the report of what runs, the rule for missing servers, and isolation from the outside."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,9 +42,19 @@ def chromium() -> str:
     return browser_path() or ""
 
 
+@pytest.fixture(scope="session")
+def settings_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the repository's settings and nothing of a developer's own; instance/ is made in it too."""
+    root = tmp_path_factory.mktemp("root")
+    for name in ("settings.toml", ".secrets.toml"):
+        shutil.copyfile(ROOT / name, root / name)
+    return root
+
+
 @pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's own WHERRY_ variables do not change what the tests see."""
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, settings_root: Path) -> None:
+    """Neither a developer's WHERRY_ variables nor their .env and local files change what the tests see."""
     for name in os.environ:
         if name.startswith("WHERRY_") and name != "WHERRY_REQUIRE":
             monkeypatch.delenv(name)
+    monkeypatch.setenv("WHERRY_ROOT", str(settings_root))

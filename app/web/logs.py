@@ -4,62 +4,46 @@ A line is one JSON object whatever was logged: line breaks and control character
 can forge a line. Headers, cookies, query strings and bodies are never logged: they hold secrets.
 """
 
-import json
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from flask import Flask, Response, request
 
 from app.web.context import current
 from app.web.correlation import correlation_id
+from app.web.json_lines import JsonLines
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ENVIRON_KEY = "wherry.log"
+HANDLER = "wherry"
+"""Name of the one handler; gunicorn.conf.py gives the same name to the master's."""
 LONGEST_PATH = 500
 """Characters of a path that a line keeps."""
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _requests = logging.getLogger("wherry.request")
 
 
-class JsonFormatter(logging.Formatter):
-    """A log record as one line of JSON: time, level, logger, message, correlation_id, what `extra=` gave, exception."""
+class JsonFormatter(JsonLines):
+    """A line of JSON with the correlation id of the request, job or command that the thread works for."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """The line, without a line break."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if identifier := correlation_id():
-            line["correlation_id"] = identifier
-        line.update((name, value) for name, value in vars(record).items() if name not in _STANDARD)
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        if record.stack_info:
-            line["stack"] = record.stack_info
-        return to_line(line)
-
-
-def to_line(fields: dict[str, Any]) -> str:
-    """One line of ASCII: what is not is escaped, so that no reader takes a character for the end of a line."""
-    return json.dumps(fields, default=str, ensure_ascii=True, separators=(",", ":"))
+    def context(self) -> dict[str, Any]:
+        """The id, if there is one."""
+        identifier = correlation_id()
+        return {"correlation_id": identifier} if identifier else {}
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
     """Send the whole process's log to `stream` (standard error) as JSON. Calling it again replaces the first call."""
     root = logging.getLogger()
-    for handler in [found for found in root.handlers if isinstance(found.formatter, JsonFormatter)]:
-        root.removeHandler(handler)
+    for former in [found for found in root.handlers if found.name == HANDLER]:
+        root.removeHandler(former)
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.name = HANDLER
     handler.setFormatter(JsonFormatter())
     root.addHandler(handler)
     root.setLevel(level)
