@@ -67,8 +67,8 @@ def load_settings(
 
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    _take_files(files, folder, environment, values, sources)
-    _take_variables(variables, known, values, sources)
+    dynaconf = _take_files(files, folder, environment, values, sources)
+    _take_variables(variables, known, dynaconf, values, sources)
     for name, value in given.items():
         _check_known(name, known, f"the override {name}")
         values[name], sources[name] = value, "an override"
@@ -113,7 +113,8 @@ def _environment(name: object) -> Environment:
 
 def _take_files(
     files: list[SettingsFile], folder: Path, environment: str, values: dict[str, Any], sources: dict[str, str]
-) -> None:
+) -> Any:
+    """Fill values and sources from the files; answers the Dynaconf object, which also parses the variables."""
     merged = Dynaconf(
         root_path=str(folder),
         settings_files=[str(file.path) for file in files],
@@ -125,10 +126,10 @@ def _take_files(
         core_loaders=["TOML"],
         warn_dynaconf_global=False,
     )
-    names = setting_names()
-    for name in names:
-        if merged.exists(name):
-            values[name] = merged.get(name)
+    try:
+        values.update((name, merged.get(name)) for name in setting_names() if merged.exists(name))
+    except ImportError as error:  # a source that Dynaconf was told to read, such as Vault, needs a package
+        raise SettingsError(f"The settings cannot be read: {error}") from error
     for file in files:
         for section in SECTIONS.for_environment(environment):
             for name, value in file.section(section).items():
@@ -136,12 +137,16 @@ def _take_files(
                 # Dynaconf turns "@..." in a file into something else: a secret is what stands there.
                 if name in SECRETS and value:
                     values[name] = value
+    return merged
 
 
 def _take_variables(
-    variables: Mapping[str, str], known: frozenset[str], values: dict[str, Any], sources: dict[str, str]
+    variables: Mapping[str, str],
+    known: frozenset[str],
+    dynaconf: Any,
+    values: dict[str, Any],
+    sources: dict[str, str],
 ) -> None:
-    parser = Dynaconf(settings_files=[], load_dotenv=False, loaders=[], core_loaders=[])
     for variable in sorted(variables):
         name = variable.removeprefix(PREFIX)
         text = variables[variable]
@@ -151,8 +156,8 @@ def _take_variables(
         if name in _RAW or name in SECRETS:
             values[name] = text
         else:
-            parser.set(name, text, tomlfy=True)
-            values[name] = parser.get(name)
+            dynaconf.set(name, text, tomlfy=True)
+            values[name] = dynaconf.get(name)
         sources[name] = f"the variable {variable}"
         if name == "PORT" and text.startswith("tcp://"):
             raise SettingsError(

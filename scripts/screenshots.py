@@ -36,7 +36,9 @@ def shoot(browser: Browser, base: str, path: str, target: Path, *, cookies: dict
                 base_url=base,
                 device_scale_factor=1,
             )
-            context.add_cookies([{"name": name, "value": value, "url": base} for name, value in (cookies or {}).items()])
+            context.add_cookies(
+                [{"name": name, "value": value, "url": base} for name, value in (cookies or {}).items()]
+            )
             page = context.new_page()
             page.goto(path)
             name = path.strip("/").replace("/", "-").replace("?", "-").replace("=", "-") or "start"

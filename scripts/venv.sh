@@ -51,6 +51,9 @@ fi
 moved=no
 if [ -f "$stamp" ]; then
     case "$(cat "$stamp")" in *" $PWD") ;; *) moved=yes ;; esac
+    # What was installed for more stays there: `make run` after `make test` must not make the next `make test` slow.
+    case "$lock $(cut -d' ' -f1 "$stamp")" in "run dev" | "run bench" | "dev bench") lock=$(cut -d' ' -f1 "$stamp") ;; esac
+    file=requirements/$lock.txt
 fi
 if [ ! -x .venv/bin/python ] || [ "$moved" = yes ] || ! recent .venv/bin/python; then
     python=$(find_python) || exit 1
