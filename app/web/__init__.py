@@ -1,7 +1,10 @@
 """The web layer that every package builds on: access, context, forms, lists, errors, headers, and the look."""
 
+from collections.abc import Callable
+
 from flask import Flask, request
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.wrappers import Response
 
 from app.web.access import access_control, guard
 from app.web.context import current
@@ -41,7 +44,7 @@ def register(app: Flask, registry: Registry) -> None:
     register_tenant_urls(app)
 
     @app.before_request
-    def check_access_then_csrf() -> object:
+    def check_access_then_csrf() -> Response | None:
         """Access first: somebody whose session ended should read "please sign in", not "invalid form"."""
         answer = guard()
         if answer is None:
@@ -54,8 +57,8 @@ def register(app: Flask, registry: Registry) -> None:
     register_templating(app)
 
 
-def _static(app: Flask):  # type: ignore[no-untyped-def]
-    def static(filename: str) -> object:
+def _static(app: Flask) -> Callable[[str], Response]:
+    def static(filename: str) -> Response:
         """Our own files. One asked for by the digest of its content may be kept for ever."""
         response = app.send_static_file(filename)
         if "v" in request.args:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from secrets import token_hex, token_urlsafe
 from typing import TYPE_CHECKING, cast
 
-from flask import Request, current_app, request
+from flask import Request, current_app
+from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 
 from app.db.errors import Conflict
@@ -139,7 +140,7 @@ class RequestContext:
 
 def current() -> RequestContext:
     """The context of the request being handled. RuntimeError outside a request."""
-    seen = cast("WherryRequest", request._get_current_object())
+    seen = cast("WherryRequest", request_ctx.request)  # the object itself: a proxy costs more at each look
     if seen.wherry is None:
         seen.wherry = RequestContext(current_app.extensions["wherry"], seen)
     return seen.wherry

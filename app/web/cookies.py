@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from flask import Flask, Request, request
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, TaggedJSONSerializer
+from flask.json.tag import TaggedJSONSerializer
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
 PLAIN_NAME = "wherry"

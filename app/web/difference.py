@@ -1,7 +1,7 @@
 """Line differences for the history and conflict pages, in bounded time.
 
-``difflib`` takes quadratic time in the worst case, so the equal beginning and end are taken off first, and what is left over
-``MAX_LINES`` on either side is shown as removed and added without looking for equal lines in between.
+``difflib`` takes quadratic time in the worst case, so the equal beginning and end are taken off first, and if more than
+``MAX_LINES`` are left on either side they are shown as removed and added, without a look for equal lines in between.
 """
 
 from collections.abc import Iterator

@@ -1,14 +1,15 @@
 """Error pages: words for a person, an envelope for a program, never a stack trace or a driver's text.
 
-A page is tried in three forms, each needing less than the one before: inside the application's layout (only if the person is
-already known: an error page reads nothing from the database), on its own, and as a constant. So there is an answer even
-when templates or the database fail.
+A page is tried in three forms, each needing less than the one before: inside the application's layout (only if the
+person is already known: an error page reads nothing from the database), on its own, and as a constant. So there is an
+answer even when templates or the database fail.
 """
 
 import logging
 import math
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask, Response, current_app, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 # status: (title, message)
 WORDS: dict[int, tuple[str, str]] = {
     400: (
-        "That request does not make sense here",
+        "That does not make sense here",
         "Something in the address or in what was sent is not as it should be.",
     ),
     401: ("Please sign in", "This page is for people who are signed in."),
@@ -37,8 +38,8 @@ WORDS: dict[int, tuple[str, str]] = {
     405: ("That does not work here", "This address exists, but not for this kind of request."),
     409: (
         "Somebody else was faster",
-        "What you were changing was changed by somebody else meanwhile. Nothing of yours was saved and nothing of theirs "
-        "was overwritten. Go back, reload the page and try again.",
+        "What you were changing was changed by somebody else meanwhile. Nothing of yours was saved and nothing of "
+        "theirs was overwritten. Go back, reload the page and try again.",
     ),
     413: (
         "That is too much at once",
@@ -112,8 +113,8 @@ def explain(error: WherryError) -> Failure:
     if isinstance(error, Unavailable):
         if error.outcome == "unknown":
             message = (
-                "The database stopped answering while your change was being saved, so it may or may not have been saved. "
-                "Look before you try again."
+                "The database stopped answering while your change was being saved, so it may or may not have been "
+                "saved. Look before you try again."
             )
         elif error.title != Unavailable.title:
             title, message = error.title, "Reading goes on; changes are refused until there is room again."
@@ -141,8 +142,6 @@ def _seconds(wait: float) -> int:
 
 
 def _to_sign_in() -> AnyResponse:
-    from urllib.parse import urlencode
-
     here = request.full_path.rstrip("?")
     query = "" if here == "/" else "?" + urlencode({"next": here})
     return redirect(current().registry.sign_in_path + query)

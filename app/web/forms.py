@@ -74,7 +74,7 @@ class Required:
 class Form(FlaskForm):  # type: ignore[misc]
     """The base of every form. Only declared fields are read, so a field added by hand to the request has no effect."""
 
-    class Meta(FlaskForm.Meta):  # type: ignore[misc,name-defined]
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
         """Form data only: a JSON body is not a form."""
 
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
@@ -124,6 +124,11 @@ class Form(FlaskForm):  # type: ignore[misc]
         except Invalid as invalid:
             self.put_problems(invalid)
             return None
+
+    @property
+    def bad_fields(self) -> list[Field]:
+        """The visible fields that have messages, in the order of the form."""
+        return [field for field in self if field.errors and not isinstance(field, HiddenField)]
 
     @property
     def failed(self) -> bool:

@@ -1,8 +1,8 @@
 """JSON from strangers: what RFC 8259 leaves to the reader is refused here instead of guessed.
 
-Refused with ValueError (a 400 by way of ``request.get_json()``): NaN and Infinity, numbers too large to hold, a key that
-occurs twice, nesting deeper than ``MAX_DEPTH``, lone surrogates, bytes that are not UTF-8. Time is linear in the size, which
-MAX_CONTENT_LENGTH bounds.
+Refused with ValueError (a 400 by way of ``request.get_json()``): NaN and Infinity, numbers too large to hold, a key
+that occurs twice, nesting deeper than ``MAX_DEPTH``, lone surrogates, bytes that are not UTF-8. Time is linear in the
+size, which MAX_CONTENT_LENGTH bounds.
 """
 
 import json
@@ -39,7 +39,7 @@ class StrictJSON(DefaultJSONProvider):
 
 
 def _check(value: Any, surrogates: bool) -> None:
-    """Walk level by level, without recursion, and refuse what is too deep; look for surrogates only if one may be there."""
+    """Walk level by level, without recursion; look for surrogates only where an escape may have made one."""
     level = [value]
     depth = 0
     while level:

@@ -169,7 +169,7 @@ class Wanted:
         )
 
     def previous(self) -> str | None:
-        """The link to the page before, from the trail that the links carry; None on the first page or past the trail."""
+        """The link to the page before, from the trail that the links carry; None on page one or past the trail."""
         if self.cursor is None or (not self.trail and self.page > 2):
             return None
         earlier: dict[str, Any] = {"sort": self.sort}

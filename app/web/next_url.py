@@ -8,8 +8,8 @@ FALLBACK = "/"
 def safe_next(target: str | None, fallback: str = FALLBACK) -> str:
     """``target`` if every browser would read it as a path on this host, else ``fallback``.
 
-    Browsers drop tabs and line breaks, read ``\\`` as ``/`` and decode before they compare, so anything that any of these
-    steps could turn into another host is refused, not repaired.
+    Browsers drop tabs and line breaks and read ``\\`` as ``/``, and some servers decode twice, so anything that any of
+    these steps could turn into another host is refused, not repaired.
     """
     if not target or len(target) > 2000:
         return fallback

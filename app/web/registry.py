@@ -45,11 +45,6 @@ class NavigationItem:
     icon: str
     order: int
 
-    @property
-    def section(self) -> str:
-        """The blueprint's name: every page of that blueprint lights this link up."""
-        return self.endpoint.rpartition(".")[0] or self.endpoint
-
 
 class Registry:
     """See the module. Registering a name twice is a mistake of the program and raises ValueError."""

@@ -24,8 +24,8 @@ HSTS = "max-age=31536000; includeSubDomains"
 def secure(response: Response) -> Response:
     """Set the headers on ``response``. Idempotent; a stricter Cache-Control of a view's own is kept.
 
-    Pages of somebody who is signed in are ``no-store`` whatever the view says: the next person at this computer must not
-    find them with the back button.
+    Pages of somebody who is signed in are ``no-store`` whatever the view says: the next person at this computer must
+    not find them with the back button.
     """
     headers = response.headers
     context = current()

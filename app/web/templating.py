@@ -1,19 +1,20 @@
 """What templates can call. Globals instead of context functions: they cost nothing until a template uses them."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from flask import Flask, request, url_for
+from flask import Flask, current_app, request, url_for
 from flask_wtf.csrf import generate_csrf
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from app.web import feedback
 from app.web.access import can
 from app.web.context import current
 
+_CSRF_FIELD = Markup('<input type="hidden" name="csrf_token" value="{}">')
 STATIC = Path(__file__).parent / "static"
 
 
@@ -24,16 +25,39 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={digest}"
 
 
-def navigation() -> list[dict[str, Any]]:
-    """The side bar's links for this person in this tenant, with the one that is lit."""
+@dataclass(slots=True)
+class Link:
+    """One entry of the side bar."""
+
+    label: str
+    href: str
+    icon: str
+    here: bool = False
+
+
+def navigation() -> list[Link]:
+    """The side bar's links for this person in this tenant; the one whose address the page's begins with is lit."""
     context = current()
     if context.tenant is None:
         return []
-    here = request.blueprint or ""
-    return [
-        {"label": item.label, "href": url_for(item.endpoint), "icon": item.icon, "here": item.section == here}
+    root = f"/t/{context.tenant.slug}/"
+    links = [
+        Link(item.label, root + _tail(item.endpoint), item.icon)
         for item in context.registry.navigation(context.permissions)
     ]
+    path = request.path
+    lit = [link for link in links if link.href == path or (link.href != root and path.startswith(link.href))]
+    if lit:
+        max(lit, key=lambda link: len(link.href)).here = True
+    return links
+
+
+def _tail(endpoint: str) -> str:
+    """The address of a tenant page after /t/<slug>/, asked of the router once: these links are on every page."""
+    tails: dict[str, str] = current_app.extensions.setdefault("wherry_navigation_tails", {})
+    if endpoint not in tails:
+        tails[endpoint] = url_for(endpoint, slug="x").removeprefix("/t/x/")
+    return tails[endpoint]
 
 
 def theme() -> str:
@@ -45,9 +69,9 @@ def theme() -> str:
 def when(moment: datetime | None) -> Markup:
     """A ``<time>`` in UTC that a script turns into the reader's own zone."""
     if moment is None:
-        return Markup("–")
-    utc = moment.astimezone(UTC)
-    return Markup(f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{utc:%Y-%m-%d %H:%M}</time>')
+        return Markup("never")
+    text = moment.astimezone(UTC).isoformat()
+    return Markup(f'<time datetime="{text[:19]}Z">{text[:10]} {text[11:16]}</time>')  # noqa: S704 - digits only
 
 
 def initials(name: str) -> str:
@@ -58,7 +82,7 @@ def initials(name: str) -> str:
 
 def csrf_field() -> Markup:
     """The hidden CSRF field of a form that has no Form object behind it."""
-    return Markup(f'<input type="hidden" name="csrf_token" value="{escape(generate_csrf())}">')
+    return _CSRF_FIELD.format(generate_csrf())
 
 
 def register_templating(app: Flask) -> None:
