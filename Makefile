@@ -51,7 +51,7 @@ bench: venv-bench ## measure side by side with other libraries; writes build/ben
 	@$(PY) -m bench $(ARGS)
 
 show-foundation: venv-bench ## run all of it at full size and write docs/evidence/foundation.md
-	@$(PY) scripts/show_foundation.py $(ARGS)
+	@$(PY) -m scripts.show_foundation $(ARGS)
 
 format: venv-dev ## format the code and mend what lint can
 	$(PY) -m ruff format .

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
@@ -82,7 +82,7 @@ def serve(
     folder: Path = ROOT,
     port: int | None = None,
     seconds: float = 30,
-    **variables: str,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
     """A server that is ready; it is stopped, and at last killed, when the block ends."""
     port = port or free_port()
@@ -90,7 +90,7 @@ def serve(
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment(PORT=str(port), **variables),
+            env=environment(**{**(variables or {}), "PORT": str(port)}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -26,7 +26,7 @@ def variables(settings_root: Path, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def server(tmp_path: Path, variables: dict[str, str]) -> Iterator[Running]:
-    with serve(tmp_path / "log", **variables) as running:
+    with serve(tmp_path / "log", variables=variables) as running:
         yield running
 
 
@@ -47,7 +47,7 @@ def test_a_request_in_flight_is_answered_after_sigterm(tmp_path: Path, variables
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     command = (*GUNICORN, "tests.run.slow_app:app")
-    with serve(tmp_path / "log", command, **variables, TEST_PIPE=str(pipe)) as server:
+    with serve(tmp_path / "log", command, variables={**variables, "TEST_PIPE": str(pipe)}) as server:
         answers: list[tuple[int, bytes]] = []
         asking = threading.Thread(target=lambda: answers.append(server.get("/wait", timeout=30)))
         asking.start()
