@@ -24,15 +24,15 @@ MAX_INTEGER: Final = 2**53 - 1
 LARGEST_FLOAT: Final = 1e125
 SMALLEST_FLOAT: Final = 1e-125
 _OPTIONS = orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_SUBCLASS
-# Up to here no formula can reach MAX_BYTES: the worst, an array of one-digit numbers, counts 8 bytes (Firestore) for 2 of
-# JSON, and a document's name adds less than 2,000.
+# Up to here no formula can reach MAX_BYTES: the worst, an array of one-digit numbers, counts 8 bytes (Firestore) for 2
+# of JSON, and a document's name adds less than 2,000.
 _SURELY_SMALL = (MAX_BYTES - 2_000) // 4
 _KNOWN_KEYS: set[str] = set()
 _KNOWN_KEYS_LIMIT = 10_000
 
 
 class Portable(NamedTuple):
-    """A checked document: its ``body`` without ``_id`` and ``_rev``, the same as JSON ``data``, and the given ``rev``."""
+    """A checked document: its ``body`` without ``_id`` and ``_rev``, that as JSON ``data``, and the given ``rev``."""
 
     body: Document
     data: bytes

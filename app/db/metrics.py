@@ -4,6 +4,7 @@
 """
 
 import threading
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -15,6 +16,7 @@ OPERATIONS: Final = (
 )  # fmt: skip
 # Upper bounds in seconds; a last bucket takes the rest.
 BUCKETS: Final = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+_PATHS_LIMIT: Final = 10_000
 
 R = TypeVar("R")
 
@@ -74,21 +76,26 @@ def measure(service: object, meter: Meter) -> None:
 
 
 def _counted(operation: str, method: Callable[..., R], meter: Meter) -> Callable[..., R]:
-    labels: dict[Any, tuple[str, str]] = {}
+    local = threading.local()
+
+    def series_of(path: Any) -> Series:
+        # The tenant is left out of the label: a series for each tenant would grow without end.
+        label = path.rpartition("/")[2][:60] if type(path) is str else ""
+        series = meter.table().setdefault((operation, label), Series())
+        by_path = local.__dict__.setdefault("by_path", {})
+        if len(by_path) >= _PATHS_LIMIT:
+            by_path.clear()
+        if type(path) is str:
+            by_path[path] = series
+        return series
 
     @wraps(method)
     def counted(*args: Any, **kwargs: Any) -> R:
-        collection = args[0] if args and type(args[0]) is str else ""
-        key = labels.get(collection)
-        if key is None:
-            # The tenant is left out: a series for each tenant would grow without end.
-            if len(labels) > 10_000:
-                labels.clear()
-            key = labels[collection] = (operation, collection.rpartition("/")[2][:60])
-        table = meter.table()
-        series = table.get(key)
-        if series is None:
-            series = table[key] = Series()
+        path = args[0] if args else ""
+        try:
+            series = local.by_path[path]
+        except (AttributeError, KeyError, TypeError):
+            series = series_of(path)
         began = perf_counter()
         try:
             return method(*args, **kwargs)
@@ -100,11 +107,6 @@ def _counted(operation: str, method: Callable[..., R], meter: Meter) -> Callable
             took = perf_counter() - began
             series.calls += 1
             series.seconds += took
-            place = 0
-            for bound in BUCKETS:
-                if took <= bound:
-                    break
-                place += 1
-            series.buckets[place] += 1
+            series.buckets[bisect_left(BUCKETS, took)] += 1
 
     return counted

@@ -27,7 +27,7 @@ class Name(NamedTuple):
 
 
 def parse_name(path: object) -> Name:
-    """Take a collection's path apart; InvalidQuery with the path if it is none. A tenant may be any text without "/"."""
+    """Take a collection's path apart; InvalidQuery with the path if it is none."""
     if type(path) is not str:
         raise InvalidQuery(f"a collection is named by text, not {type(path).__name__}", name="collection")
     tenant, slash, collection = path.rpartition("/")
@@ -40,7 +40,8 @@ def check_collection(collection: object) -> str:
     """Answer the bare collection name, or raise InvalidQuery: lower-case letters, digits and ``_``, at most 60."""
     if type(collection) is not str or not _COLLECTION.fullmatch(collection) or collection.startswith("sqlite_"):
         raise InvalidQuery(
-            "a collection name has 1 to 60 lower-case letters, digits and underscores, beginning with a letter (and not with sqlite_)",
+            "a collection name has 1 to 60 lower-case letters, digits and underscores, beginning with a letter"
+            " (and not with sqlite_)",
             name=str(collection)[:80],
         )
     return collection

@@ -1,27 +1,29 @@
 """Which index answers a query, and which runs of it.
 
 An index serves a query if its leading fields have ``eq`` or ``in`` conditions and its other fields are exactly the
-query's order. Then the answer is one run of the index for each combination of the ``eq`` and ``in`` operands, narrowed by
-ranges on the first order field; conditions that a run does not decide exactly are left to be filtered (``residual``).
+query's order. Then the answer is one run of the index for each combination of the ``eq`` and ``in`` operands, narrowed
+by ranges on the first order field; conditions that a run does not decide exactly are left to be filtered (``residual``).
 Without an order the order is by id: an index whose every field has ``eq`` or ``in`` conditions serves, or else the
 collection itself, which is in id order anyway.
+
+What can be said without the operands (``Shape``) is remembered, as an application asks few different questions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
-from app.db.errors import InvalidQuery
 from app.db.fields import parse_field
 from app.db.query import RANGES, Condition, type_class
 from app.db.schema import Index
-from app.db.sortkeys import ABOVE, FALSE, NUMBER, STRING, TRUE, encode_text, encode_value, is_cut
+from app.db.sortkeys import ABOVE, FALSE, NUMBER, STRING, TRUE, encode_text, encode_value, is_cut_key
 
 MAX_SPANS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One run of an index: the keys ``low <= key < high`` of one tenant, all of which begin with ``prefix``."""
 
     prefix: bytes
@@ -29,7 +31,7 @@ class Span:
     high: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made for every query, and freezing costs as much as planning
 class Plan:
     """How to read: the index (None: the collection in id order), its runs, and the conditions left to be filtered.
 
@@ -44,75 +46,102 @@ class Plan:
     served: bool
 
 
-def plan_query(indexes: Iterable[Index], where: Sequence[Condition], order_by: tuple[str, ...]) -> Plan:
-    """The plan for an ordered page. Among the indexes that serve, the one with the most ``eq`` and ``in`` fields."""
-    order = tuple(parse_field(field) for field in order_by)
-    best: Plan | None = None
-    best_fields = -1
-    for index in indexes:
-        leading = len(index.fields) - len(order_by)
-        if leading <= best_fields or index.fields[max(leading, 0) :] != order_by:
-            continue
-        plan = _plan_index(index, leading, where, order)
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One way to use an index, by the places of the conditions: those that fix its leading fields, those that narrow
+    its first order field, and those left over."""
+
+    index: Index
+    fixing: tuple[int, ...]
+    narrowing: tuple[int, ...]
+    left: tuple[int, ...]
+
+
+def plan_query(indexes: tuple[Index, ...], where: Sequence[Condition], order_by: tuple[str, ...]) -> Plan:
+    """The plan for an ordered page. Among the indexes that serve, the one with the most ``eq`` and ``in`` fields, as
+    long as the operands make at most 30 runs."""
+    order, shapes = _shapes(indexes, tuple([(item.field, item.operator) for item in where]), order_by)
+    for shape in shapes:
+        plan = _fill(shape, where, order)
         if plan is not None:
-            best, best_fields = plan, leading
-    if best is not None:
-        return best
+            return plan
     return Plan(None, (), tuple(where), order, served=not order_by and not any(map(_indexable, where)))
 
 
-def plan_count(indexes: Iterable[Index], where: Sequence[Condition]) -> Plan:
+def plan_count(indexes: tuple[Index, ...], where: Sequence[Condition]) -> Plan:
     """The plan for counting: no order is asked for, so an index may also end with one field that has ranges."""
-    known = tuple(indexes)
-    plan = plan_query(known, where, ())
+    plan = plan_query(indexes, where, ())
     ranged = {condition.field for condition in where if condition.operator in RANGES}
     if plan.index is not None or not ranged:
         return plan
-    candidates = [plan_query(known, where, (field,)) for field in sorted(ranged)]
+    candidates = [plan_query(indexes, where, (field,)) for field in sorted(ranged)]
     served = [candidate for candidate in candidates if candidate.served]
     return min(served, key=lambda candidate: len(candidate.residual)) if served else plan
 
 
-def _plan_index(
-    index: Index, leading: int, where: Sequence[Condition], order: tuple[tuple[str, ...], ...]
-) -> Plan | None:
-    used: list[Condition] = []
+@lru_cache(maxsize=4096)
+def _shapes(
+    indexes: tuple[Index, ...], asked: tuple[tuple[str, str], ...], order_by: tuple[str, ...]
+) -> tuple[tuple[tuple[str, ...], ...], tuple[Shape, ...]]:
+    """The order's parsed fields, and every way to use an index, best first."""
+    shapes = []
+    for index in indexes:
+        leading = len(index.fields) - len(order_by)
+        if leading < 0 or index.fields[leading:] != order_by:
+            continue
+        fixing = [_equality_on(field, asked) for field in index.fields[:leading]]
+        if None in fixing or (not fixing and not order_by):
+            continue
+        places = tuple(place for place in fixing if place is not None)
+        narrowing = tuple(
+            place for place, (field, _) in enumerate(asked) if order_by and field == order_by[0] and place not in places
+        )
+        left = tuple(place for place in range(len(asked)) if place not in places and place not in narrowing)
+        shapes.append(Shape(index, places, narrowing, left))
+    shapes.sort(key=lambda shape: -len(shape.fixing))
+    return tuple(parse_field(field) for field in order_by), tuple(shapes)
+
+
+def _equality_on(field: str, asked: tuple[tuple[str, str], ...]) -> int | None:
+    for operator in ("eq", "in"):
+        if (field, operator) in asked:
+            return asked.index((field, operator))
+    return None
+
+
+def _fill(shape: Shape, where: Sequence[Condition], order: tuple[tuple[str, ...], ...]) -> Plan | None:
+    """The plan for these operands, or None if they make too many runs."""
+    left = [where[place] for place in shape.left]
+    prefix = b""
     choices: list[tuple[bytes, ...]] = []
-    spans_needed = 1
-    for field in index.fields[:leading]:
-        condition = _equality_on(field, where)
-        if condition is None:
-            return None
-        operands = condition.operand if condition.operator == "in" else (condition.operand,)
-        # Two operands may share a key (they are cut, or the same): one run for both.
-        keys = tuple(dict.fromkeys(key for key in map(encode_value, operands) if key is not None))
-        spans_needed *= max(len(keys), 1)
-        if spans_needed > MAX_SPANS:
-            return None
+    runs = 1
+    for place in shape.fixing:
+        condition = where[place]
+        if condition.operator == "eq":
+            keys: tuple[bytes, ...] = (encode_value(condition.operand) or b"",)
+        else:
+            # Two operands may share a key (they are cut, or the same): one run for both.
+            keys = tuple(dict.fromkeys([encode_value(operand) or b"" for operand in condition.operand]))
+            runs *= len(keys)
+        if any(map(is_cut_key, keys)):
+            left.append(condition)
         choices.append(keys)
-        if not any(map(is_cut, operands)):
-            used.append(condition)
+    if runs > MAX_SPANS:
+        return None
     low, high = b"", ABOVE
-    if order:
-        for condition in where:
-            if condition.parts == order[0]:
-                bounds, exact = _bounds(condition)
-                low, high = max(low, bounds[0]), min(high, bounds[1])
-                if exact:
-                    used.append(condition)
-    spans = []
-    if low < high:
-        for combination in product(*choices):
-            prefix = b"".join(combination)
-            spans.append(Span(prefix, prefix + low, prefix + high))
-    # By identity: eq(1) and eq(True) are equal to Python.
-    residual = tuple(condition for condition in where if not any(condition is other for other in used))
-    return Plan(index, tuple(spans), residual, order, served=True)
-
-
-def _equality_on(field: str, where: Sequence[Condition]) -> Condition | None:
-    found = [condition for condition in where if condition.field == field and condition.operator in ("eq", "in")]
-    return min(found, key=lambda condition: condition.operator != "eq") if found else None
+    for place in shape.narrowing:
+        (first, last), exact = _bounds(where[place])
+        low, high = max(low, first), min(high, last)
+        if not exact:
+            left.append(where[place])
+    spans: tuple[Span, ...] = ()
+    if low < high and runs == 1:
+        prefix = b"".join([keys[0] for keys in choices])
+        spans = (Span(prefix, prefix + low, prefix + high),)
+    elif low < high:
+        prefixes = [b"".join(combination) for combination in product(*choices)]
+        spans = tuple([Span(prefix, prefix + low, prefix + high) for prefix in prefixes])
+    return Plan(shape.index, spans, tuple(left), order, True)
 
 
 def _bounds(condition: Condition) -> tuple[tuple[bytes, bytes], bool]:
@@ -123,13 +152,11 @@ def _bounds(condition: Condition) -> tuple[tuple[bytes, bytes], bool]:
         return everything, bool(operand)
     if operator == "prefix":
         base = encode_text(operand)
-        return (base, base + ABOVE), not is_cut(operand)
-    if operator not in ("eq", "lt", "lte", "gt", "gte"):
-        return everything, False
+        return (base, base + ABOVE), not is_cut_key(base + b"..")
     key = encode_value(operand)
-    if key is None:
-        raise InvalidQuery("compares with a scalar", name=condition.field)
-    cut = is_cut(operand)
+    if operator not in ("eq", "lt", "lte", "gt", "gte") or key is None:
+        return everything, False
+    cut = is_cut_key(key)
     after = key + ABOVE
     first, last = _CLASS_BOUNDS.get(type_class(operand), everything)
     if operator == "eq":

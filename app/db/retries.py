@@ -26,5 +26,5 @@ def retry_conflicts(attempt: Callable[[], T], deadline: float = 10.0) -> T:
         except Conflict:
             if time.monotonic() >= end:
                 raise
-        time.sleep(random.uniform(0, bound))
+        time.sleep(random.uniform(0, bound))  # noqa: S311 - spreads waits, keeps no secret
         bound = min(bound * 2, _LONGEST_WAIT)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Literal
 
 from app.db.errors import InvalidQuery
@@ -20,6 +21,7 @@ class Index:
     """
 
     fields: tuple[str, ...]
+    _hash: int = dataclass_field(compare=False, repr=False)
 
     def __init__(self, *fields: str) -> None:
         if not 1 <= len(fields) <= 4 or len(set(fields)) != len(fields):
@@ -29,6 +31,11 @@ class Index:
             if "," in field:
                 raise InvalidQuery("an index cannot hold a field with a comma in its name", name=field)
         object.__setattr__(self, "fields", fields)
+        object.__setattr__(self, "_hash", hash(fields))
+
+    def __hash__(self) -> int:
+        # Kept, because indexes are part of the key under which every query's plan is remembered.
+        return self._hash
 
     @property
     def name(self) -> str:

@@ -41,7 +41,7 @@ class TenantDatabase:
 
     def get(self, collection: str, id: str) -> Document:
         """See DatabaseService.get."""
-        return self._service.get(self.path(collection), id)
+        return self._service.get(self._paths.get(collection) or self.path(collection), id)
 
     def get_many(self, collection: str, ids: Iterable[str]) -> dict[str, Document]:
         """See DatabaseService.get_many."""
@@ -57,7 +57,7 @@ class TenantDatabase:
 
     def query(self, collection: str, query: Query) -> Page:
         """See DatabaseService.query."""
-        return self._service.query(self.path(collection), query)
+        return self._service.query(self._paths.get(collection) or self.path(collection), query)
 
     def count(self, collection: str, where: tuple[Condition, ...] = (), up_to: int = 1_000) -> tuple[int, bool]:
         """See DatabaseService.count."""
@@ -65,7 +65,7 @@ class TenantDatabase:
 
     def save(self, collection: str, id: str, document: Document) -> Saved:
         """See DatabaseService.save."""
-        return self._service.save(self.path(collection), id, document)
+        return self._service.save(self._paths.get(collection) or self.path(collection), id, document)
 
     def create(self, collection: str, id: str, document: Document) -> Saved:
         """See DatabaseService.create."""

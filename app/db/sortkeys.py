@@ -4,8 +4,8 @@
 it can index: a blob, a binary sort key, hexadecimal text. The encodings of several fields may be joined: each ends by
 itself, so the joined bytes order by the first field, then the second.
 
-A scalar counts with the first 240 bytes of its encoding (``is_cut`` tells); what orders alike beyond that is ordered
-by id. Arrays, objects and missing values have no place in the order: they encode to None.
+A scalar counts with the first 240 bytes of its encoding (``is_cut_key`` tells); what orders alike beyond that is
+ordered by id. Arrays, objects and missing values have no place in the order: they encode to None.
 """
 
 from struct import Struct
@@ -48,12 +48,12 @@ def encode_text(text: str) -> bytes:
     return STRING + (cut[:-1] if cut[-1] == 0 else cut)
 
 
-def is_cut(value: Any) -> bool:
-    """Whether a scalar is longer than its key, so that the key alone cannot decide a comparison with it."""
-    if type(value) is not str:
-        return False
-    # Two bytes early: a cut may also drop half of an escaped NUL, and then a shorter string has the same key.
-    return len(value.encode()) + value.count("\x00") >= KEY_BYTES - 2
+def is_cut_key(key: bytes) -> bool:
+    """Whether an encoded string may stand for other strings too, so that it cannot decide a comparison alone.
+
+    Said two bytes early: a cut may also drop half of an escaped NUL, and then a shorter string has the same key.
+    """
+    return len(key) > KEY_BYTES
 
 
 def encode_fields(document: dict[str, Any], fields: tuple[tuple[str, ...], ...]) -> bytes | None:

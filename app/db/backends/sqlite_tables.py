@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS _wherry_collections (
 
 @dataclass(frozen=True)
 class Table:
-    """One collection as it is in the database, with its statements. Parameters are named in each statement's comment."""
+    """One collection as it is in the database, with its statements: each says its (parameters) -> columns."""
 
     name: str
     scope: CollectionScope
@@ -181,8 +181,8 @@ def has_registry(connection: sqlite3.Connection) -> bool:
     return found is not None
 
 
-def create_table(connection: sqlite3.Connection, declared: Collection, version: int) -> None:
-    """Create a collection's table without its indexes. To be called within a transaction."""
+def create_table(connection: sqlite3.Connection, declared: Collection, version: int) -> Table:
+    """Create a collection's table, without its indexes yet. To be called within a transaction."""
     connection.execute(_REGISTRY)
     connection.execute(f"PRAGMA user_version = {version}")
     connection.execute(
@@ -194,9 +194,10 @@ def create_table(connection: sqlite3.Connection, declared: Collection, version: 
         (declared.name, declared.scope),
     )
     _guard_layout(connection, declared.name, 0)
+    return Table(declared.name, declared.scope, (), 0)
 
 
-def add_indexes(connection: sqlite3.Connection, table: Table, added: list[Index]) -> None:
+def add_indexes(connection: sqlite3.Connection, table: Table, added: list[Index]) -> Table:
     """Add key columns, fill them for the rows that are there, and index them. To be called within a transaction.
 
     Writers wait meanwhile (about a second for 100,000 documents), readers go on.
@@ -219,6 +220,7 @@ def add_indexes(connection: sqlite3.Connection, table: Table, added: list[Index]
         (json.dumps([index.fields for index in grown.indexes]), layout, table.name),
     )
     _guard_layout(connection, table.name, layout)
+    return grown
 
 
 def quoted(name: str) -> str:
