@@ -28,8 +28,9 @@ _log = logging.getLogger(__name__)
 class Walk:
     """A stretch to read: at most ``limit`` documents of an index's ``spans`` (or, without an index, by id) in order.
 
-    The order is by the key behind each span's prefix, then by id, reversed if ``descending``; runs are merged. ``after``
-    is exclusive. ``fields``, where given, are all that is needed beside ``_id`` and ``_rev``: a backend may bring more.
+    The order is by the key behind each span's prefix, then by id, reversed if ``descending``; runs are merged.
+    ``after`` is exclusive. ``fields``, where given, are all that is needed beside ``_id`` and ``_rev``: a backend may
+    bring more.
     """
 
     index: Index | None

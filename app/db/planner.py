@@ -2,7 +2,8 @@
 
 An index serves a query if its leading fields have ``eq`` or ``in`` conditions and its other fields are exactly the
 query's order. Then the answer is one run of the index for each combination of the ``eq`` and ``in`` operands, narrowed
-by ranges on the first order field; conditions that a run does not decide exactly are left to be filtered (``residual``).
+by ranges on the first order field; conditions that a run does not decide exactly are left to be filtered
+(``residual``).
 Without an order the order is by id: an index whose every field has ``eq`` or ``in`` conditions serves, or else the
 collection itself, which is in id order anyway.
 

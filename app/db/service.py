@@ -226,8 +226,8 @@ class DatabaseService(ABC):
         """All or nothing: at most 100 Put, Delete and Check entries and 4 MB over any collections, no key twice.
 
         Answers ``{"id", "rev"}`` for each Put and None for the others, in order. Conflict names at least one
-        conflicting key, and all that reading again shows. Nothing was written unless this returns, or raises Unavailable with
-        ``outcome="unknown"``.
+        conflicting key, and all that reading again shows. Nothing was written unless this returns, or raises
+        Unavailable with ``outcome="unknown"``.
         """
         prepared = self._prepared(writes)
         if not prepared:
