@@ -6,6 +6,8 @@ export PYTHON PORT
 
 PY := .venv/bin/python
 # The longest make targets; CI and the curious run them, `make test` does not.
+# What `make run` installs: requirements/run.txt; LOCK=all adds the drivers of CouchDB, Firestore and DynamoDB.
+LOCK ?= run
 QUICK := not slow and not crash and not bench
 
 .PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation format lock clean venv-run venv-dev venv-bench
@@ -16,7 +18,7 @@ help: ## show this list
 setup: venv-dev ## make .venv with everything for development
 
 venv-run:
-	@sh scripts/venv.sh run
+	@sh scripts/venv.sh $(LOCK)
 venv-dev:
 	@sh scripts/venv.sh dev
 venv-bench:

@@ -15,6 +15,8 @@ compile() {
 
 # Each file contains the one before it, at the same versions, so that all of them fit into one .venv.
 compile "$@" pyproject.toml --group build --output-file requirements/run.txt
-compile "$@" pyproject.toml --extra all --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
+compile "$@" pyproject.toml --extra all --group build --constraints requirements/run.txt \
+    --output-file requirements/all.txt
+compile "$@" pyproject.toml --extra all --group dev --constraints requirements/all.txt --output-file requirements/dev.txt
 compile "$@" pyproject.toml --extra all --group dev --group bench --constraints requirements/dev.txt \
     --output-file requirements/bench.txt

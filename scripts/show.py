@@ -1,7 +1,7 @@
 """Runs a table of commands and writes what came of each as a page of evidence, with the machine and the versions.
 
 A step is a name, a command, and what it proves. Its figures are picked from what it printed by patterns with a group
-named `figure`, or by a function of the step's own, such as from a JSON file in build/. The page says plainly which steps
+named `figure`, or by a function of its own, such as from a JSON file in build/. The page says plainly which steps
 failed, and the program's exit status is 0 only when all passed.
 """
 

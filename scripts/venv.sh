@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv from a lock file, or brings it up to date: scripts/venv.sh run|dev|bench
+# Makes .venv from a lock file, or brings it up to date: scripts/venv.sh run|all|dev|bench
 # Nothing happens, within milliseconds, when .venv already holds what the lock file says.
 #
 # .venv/wherry-stamp remembers what was installed: the lock's checksum, its name, and the folder, because a virtual
@@ -16,11 +16,11 @@ wanted() { printf '%s %s %s\n' "$1" "$(cat "requirements/$1.txt" pyproject.toml 
 
 recent() { "$1" -c "import sys; sys.exit(sys.version_info < $oldest)" >/dev/null 2>&1; }
 
-# A larger lock contains the smaller ones: bench > dev > run.
+# A larger lock contains the smaller ones: bench > dev > all > run.
 current() {
     [ -x .venv/bin/python ] && [ -f "$stamp" ] && .venv/bin/python -c '' >/dev/null 2>&1 || return 1
     found=$(cat "$stamp")
-    for larger in run dev bench; do
+    for larger in run all dev bench; do
         case "$larger" in "$lock") reached=yes ;; esac
         [ "${reached:-no}" = yes ] && [ "$found" = "$(wanted "$larger")" ] && return 0
     done
@@ -52,7 +52,8 @@ moved=no
 if [ -f "$stamp" ]; then
     case "$(cat "$stamp")" in *" $PWD") ;; *) moved=yes ;; esac
     # What was installed for more stays there: `make run` after `make test` must not make the next `make test` slow.
-    case "$lock $(cut -d' ' -f1 "$stamp")" in "run dev" | "run bench" | "dev bench") lock=$(cut -d' ' -f1 "$stamp") ;; esac
+    before=$(cut -d' ' -f1 "$stamp")
+    case "$lock $before" in "run all" | "run dev" | "run bench" | "all dev" | "all bench" | "dev bench") lock=$before ;; esac
     file=requirements/$lock.txt
 fi
 if [ ! -x .venv/bin/python ] || [ "$moved" = yes ] || ! recent .venv/bin/python; then
