@@ -5,14 +5,12 @@ exactly, ending early, cursors, the slow path without an index, is here, once.
 """
 
 import heapq
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from app.db.cursors import Position, open_cursor, seal_cursor
 from app.db.documents import Document
-from app.db.errors import InvalidQuery
 from app.db.fields import parse_field, project
 from app.db.names import Name
 from app.db.planner import Plan, Span, plan_count, plan_query
@@ -21,7 +19,6 @@ from app.db.schema import Index
 from app.db.sortkeys import encode_fields
 
 EXAMINE_AT_MOST = 1_000
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)  # not frozen, like Plan
@@ -60,11 +57,11 @@ class Slice(NamedTuple):
 class Walker(Protocol):
     """What paging needs of a service."""
 
-    strict: bool
     cursor_secret: bytes
 
     def walk(self, name: Name, walk: Walk) -> Slice: ...
     def indexes(self, name: Name) -> tuple[Index, ...]: ...
+    def note_unserved(self, name: Name, asked: str) -> None: ...
     def count_run(self, name: Name, plan: Plan, up_to: int) -> int: ...
 
 
@@ -73,7 +70,7 @@ def query_page(service: Walker, name: Name, query: Query) -> Page:
     plan = plan_query(service.indexes(name), query.where, query.order_by)
     after = open_cursor(service.cursor_secret, name, query)
     if not plan.served:
-        _refuse_unserved(service, name, query.where, query.order_by)
+        service.note_unserved(name, _asked(query.where, query.order_by))
         if query.order_by:
             return _sorted_page(service, name, query, plan, after)
     if plan.index is not None and not plan.spans:
@@ -94,7 +91,7 @@ def count_documents(service: Walker, name: Name, where: tuple[Condition, ...], u
     if not plan.residual:
         return service.count_run(name, plan, up_to)
     if not plan.served:
-        _refuse_unserved(service, name, where, ())
+        service.note_unserved(name, _asked(where, ()))
     found = 0
     for document in _examined(service, name, Walk(plan.index, plan.spans, False, None, EXAMINE_AT_MOST), plan):
         found += all(condition.matches(document) for condition in plan.residual)
@@ -174,9 +171,7 @@ def _projected(documents: list[Document], query: Query) -> list[Document]:
     return [project(document, fields) for document in documents]
 
 
-def _refuse_unserved(service: Walker, name: Name, where: Iterable[Condition], order_by: tuple[str, ...]) -> None:
-    asked = [f"{condition.field} {condition.operator}" for condition in where]
-    sentence = f"no declared index serves where {asked} order by {list(order_by)}"
-    if service.strict:
-        raise InvalidQuery(sentence, name=name.collection)
-    _log.warning("unserved query on %s: %s", name.collection, sentence)
+def _asked(where: Iterable[Condition], order_by: tuple[str, ...]) -> str:
+    """The question without its operands, for messages and logs."""
+    conditions = " and ".join(f"{condition.field} {condition.operator}" for condition in where)
+    return f"where {conditions or 'anything'} order by {', '.join(order_by) or 'id'}"

@@ -9,14 +9,16 @@ carry ``_id`` and ``_rev`` and are the caller's own copies. Every method may rai
 reported as an absence. All methods may be called from any thread.
 """
 
+import logging
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Self
 from urllib.parse import SplitResult
 
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import MAX_BYTES, Document, Portable, canonical_json, check_document
-from app.db.errors import DatabaseError, InvalidDocument, InvalidQuery, NotFound, TooLarge
+from app.db.errors import DatabaseError, InvalidDocument, InvalidQuery, NotFound, TooLarge, Unavailable
 from app.db.metrics import Meter, measure
 from app.db.names import MAX_ID_BYTES, Name, check_collection, check_id, parse_name
 from app.db.paging import Slice, Walk, count_documents, query_page
@@ -31,6 +33,7 @@ MAX_TOGETHER_BYTES = 4_000_000
 _WALK_CHUNK = 500
 _NAMES_LIMIT = 10_000
 _MAX_REVISION = 200
+_log = logging.getLogger(__name__)
 
 
 class DatabaseService(ABC):
@@ -38,7 +41,7 @@ class DatabaseService(ABC):
 
     ``schema`` declares collections and indexes. ``create_missing`` lets the first use of a collection create its table
     and indexes. ``strict`` makes a query that no declared index serves an InvalidQuery; otherwise it is answered by
-    reading the tenant's whole collection, logged and counted. ``cursor_secret`` seals cursors: processes that share it
+    reading the tenant's whole collection, logged, and counted in ``unserved`` by collection. ``cursor_secret`` seals cursors: processes that share it
     accept each other's.
     """
 
@@ -58,6 +61,7 @@ class DatabaseService(ABC):
         self.create_missing = create_missing
         self.strict = strict
         self.cursor_secret = cursor_secret
+        self.unserved: Counter[str] = Counter()
         self._names: dict[str, Name] = {}
         if meter is not None:
             measure(self, meter)
@@ -306,10 +310,11 @@ class DatabaseService(ABC):
         for an outage: that is a finding."""
         try:
             return self._doctor()
+        except Unavailable as error:
+            outage: DatabaseError = error
         except self.driver_errors as error:
-            return [
-                Finding("reachable", False, str(self._translate(error)), "Start the database or correct its setting.")
-            ]
+            outage = self._translate(error)
+        return [Finding("reachable", False, str(outage), "Start the database or correct its setting.")]
 
     @abstractmethod
     def close(self) -> None:
@@ -331,6 +336,14 @@ class DatabaseService(ABC):
     def count_run(self, name: Name, plan: Plan, up_to: int) -> int:
         """How many documents the plan's runs hold, at most ``up_to``."""
         return self._count(name, plan, up_to)
+
+    def note_unserved(self, name: Name, asked: str) -> None:
+        """Refuse (``strict``), or log and count, a query that no declared index serves."""
+        sentence = f"no declared index serves {asked}"
+        if self.strict:
+            raise InvalidQuery(sentence, name=name.collection)
+        self.unserved[name.collection] += 1
+        _log.warning("Slow query on %s: %s", name.collection, sentence)
 
     def _name(self, collection: str) -> Name:
         """The checked name of a collection's path, remembered: paths come again and again."""
