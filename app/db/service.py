@@ -41,8 +41,8 @@ class DatabaseService(ABC):
 
     ``schema`` declares collections and indexes. ``create_missing`` lets the first use of a collection create its table
     and indexes. ``strict`` makes a query that no declared index serves an InvalidQuery; otherwise it is answered by
-    reading the tenant's whole collection, logged, and counted in ``unserved`` by collection. ``cursor_secret`` seals cursors: processes that share it
-    accept each other's.
+    reading the tenant's whole collection, logged, and counted in ``unserved`` by collection. ``cursor_secret`` seals
+    cursors: processes that share it accept each other's.
     """
 
     capabilities: ClassVar[Capabilities]
