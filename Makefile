@@ -5,12 +5,12 @@ SHELL := /bin/sh
 export PYTHON PORT
 
 PY := .venv/bin/python
-# The longest make targets; CI and the curious run them, `make test` does not.
 # What `make run` installs: requirements/run.txt; LOCK=all adds the drivers of CouchDB, Firestore and DynamoDB.
 LOCK ?= run
+# What takes longer, CI and the curious run by name.
 QUICK := not slow and not crash and not bench
 
-.PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation format lock clean venv-run venv-dev venv-bench
+.PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation audit format lock clean venv-run venv-dev venv-bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ bench: venv-bench ## measure side by side with other libraries; writes build/ben
 
 show-foundation: venv-bench ## run all of it at full size and write docs/evidence/foundation.md
 	@$(PY) -m scripts.show_foundation $(ARGS)
+
+audit: venv-dev ## look the locked versions up in the list of known vulnerabilities (asks the network)
+	@$(PY) -m pip_audit --disable-pip --require-hashes --requirement requirements/all.txt
 
 format: venv-dev ## format the code and mend what lint can
 	$(PY) -m ruff format .

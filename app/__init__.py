@@ -7,7 +7,8 @@ from typing import Any
 
 from app import web
 from app.config import SettingsError, load_settings
-from app.db import Schema, get_database_service
+from app.db import get_database_service
+from app.db.entities import schema_of
 from app.web import correlation, health, logs
 from app.web.access import check_routes
 from app.web.application import WherryFlask
@@ -37,7 +38,8 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> WherryFlask:
         _module(name).register(app, registry)
         registry.modules.append(name)
 
-    app.extensions["database"] = get_database_service(settings, Schema(), strict=settings.env != "production")
+    schema = schema_of(*registry.entities)
+    app.extensions["database"] = get_database_service(settings, schema, strict=settings.env != "production")
     health.register(app, deadline=settings.ready_timeout)
     logs.register(app)
     correlation.register(app)
