@@ -1,0 +1,72 @@
+"""What a unit of work knows of one entity, and how its change becomes an entry of the commit."""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+import orjson
+
+from app.db.commit_plan import CommitPlan
+from app.db.documents import Document, canonical_json, check_document
+from app.db.entities import Entity, stored_time
+from app.db.writes import ABSENT
+
+T = TypeVar("T", bound=Entity)
+Action = Literal["created", "changed", "deleted"]
+
+
+class Tracked(Generic[T]):
+    """An entity that the unit of work holds: the stored document as it was read, and what is to become of it."""
+
+    __slots__ = ("action", "entity", "stored")
+
+    def __init__(self, entity: T, stored: bytes | None, action: Action | None = None) -> None:
+        self.entity = entity
+        self.stored = stored
+        """JSON without id and revision: a copy that no change to the entity can reach. None before it is stored."""
+        self.action = action
+
+
+class Change(NamedTuple):
+    """One changed entity: its document before ({} if created) and after ({} if deleted)."""
+
+    action: Action
+    entity: Entity
+    before: Document
+    after: Document
+
+
+def plan_change(path: str, held: Tracked[Any], plan: CommitPlan, at: datetime) -> Change | None:
+    """Put the registered change into the plan; None if the entity does not differ from what is stored.
+
+    Stored fields that the entity does not know are carried along. ``updated_at`` is set if there is a difference.
+    """
+    entity: Entity = held.entity
+    if held.action == "created":
+        return Change("created", entity, {}, plan.put(path, entity.id, entity.to_document(), ABSENT))
+    expect = entity.rev
+    if expect is None:
+        raise RuntimeError(f"{type(entity).__name__} {entity.id!r} is stored and has lost its revision.")
+    stored: Document = {} if held.stored is None else orjson.loads(held.stored)
+    before = _portable(type(entity).from_document({**stored, "_id": entity.id}))
+    if held.action == "deleted":
+        plan.delete(path, entity.id, expect)
+        return Change("deleted", entity, before, {})
+    if canonical_json(_portable(entity)) == canonical_json(before):
+        return None
+    set_quietly(entity, updated_at=at)
+    unknown = {name: value for name, value in stored.items() if name not in type(entity).model_fields}
+    after = entity.to_document()
+    after["updated_at"] = stored_time(at)
+    document = plan.put(path, entity.id, {**unknown, **after}, expect)
+    return Change("changed", entity, before, {name: value for name, value in document.items() if name not in unknown})
+
+
+def set_quietly(entity: Entity, **values: Any) -> None:
+    """Set fields that are the store's own without validating them again."""
+    entity.__dict__.update(values)
+    entity.__pydantic_fields_set__.update(values)
+
+
+def _portable(entity: Entity) -> Document:
+    """The document as the database would answer it: 1.0 has become 1."""
+    return check_document(entity.to_document(), entity.id).body
