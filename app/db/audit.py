@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from app.db.documents import Document
 from app.db.entities import Entity, Timestamp, stored_time
+from app.db.own_collections import AUDIT, AUDIT_INDEXES, INSTALLATION_AUDIT
 from app.db.query import Condition, Query, where
 from app.db.rows import EntityPage
-from app.db.schema import Index
 from app.db.stores import EntityStore
 from app.db.tracking import Action
 
@@ -58,7 +59,11 @@ class AnyAuditRecord(Entity):
     """
 
     audited: ClassVar[bool] = False
-    indexes = (Index("at"), Index("actor_id", "at"), Index("correlation_id", "at"))
+    indexes = AUDIT_INDEXES
+
+    def to_document(self) -> Document:
+        """Without what is empty: most changes have few sides, and a record is kept for long."""
+        return self.model_dump(mode="json", exclude={"id", "rev"}, exclude_defaults=True)
 
     at: Timestamp
     actor_kind: str
@@ -77,13 +82,13 @@ class AnyAuditRecord(Entity):
 class AuditRecord(AnyAuditRecord):
     """A commit in one tenant."""
 
-    collection = "audit"
+    collection = AUDIT
 
 
 class InstallationAuditRecord(AnyAuditRecord):
     """What a commit changed of the installation's own entities."""
 
-    collection = "installation_audit"
+    collection = INSTALLATION_AUDIT
     scope = "installation"
 
 

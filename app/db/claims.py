@@ -20,19 +20,15 @@ import orjson
 from app.db.commit_plan import CommitPlan
 from app.db.entities import Entity, stored_time
 from app.db.errors import Conflict, Key, NotFound
-from app.db.schema import Collection, CollectionScope
+from app.db.own_collections import CLAIMS, INSTALLATION_CLAIMS, INSTALLATION_KEYS
+from app.db.schema import CollectionScope
 from app.db.writes import ABSENT
 
 if TYPE_CHECKING:
     from app.db.unit_of_work import UnitOfWork
 
-COLLECTIONS: Final = (
-    Collection("claims", "tenant"),
-    Collection("installation_claims", "installation"),
-    Collection("installation_keys", "installation"),
-)
-_NAMES: Final[dict[CollectionScope, str]] = {"tenant": "claims", "installation": "installation_claims"}
-KEY: Final = ("installation_keys", "claims")
+_NAMES: Final[dict[CollectionScope, str]] = {"tenant": CLAIMS, "installation": INSTALLATION_CLAIMS}
+KEY: Final = (INSTALLATION_KEYS, CLAIMS)
 
 
 class Taken(Conflict):

@@ -22,6 +22,7 @@ from app.db.documents import Document
 from app.db.errors import DatabaseError
 from app.db.fields import parse_field
 from app.db.names import check_collection
+from app.db.own_collections import OWN_COLLECTIONS
 from app.db.schema import Collection, CollectionScope, Index, Schema
 
 UNSET_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -150,8 +151,9 @@ class Entity(BaseModel):
 
 
 def schema_of(*entities: type[Entity]) -> Schema:
-    """The collections and indexes that these entities declare."""
-    return Schema(Collection(entity.collection, entity.scope, entity.indexes) for entity in entities)
+    """What these entities declare, and the collections that every unit of work writes by itself."""
+    declared = (Collection(entity.collection, entity.scope, entity.indexes) for entity in entities)
+    return Schema((*OWN_COLLECTIONS, *declared))
 
 
 def is_timestamp(annotation: object) -> bool:

@@ -17,15 +17,14 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
-from app.db import claims
 from app.db.actors import SYSTEM, Actor
-from app.db.audit import AuditRecord, InstallationAuditRecord
 from app.db.audit_record import audit_records
+from app.db.claims import Claims
 from app.db.commit_plan import CommitPlan
-from app.db.entities import Entity, schema_of
+from app.db.entities import Entity
 from app.db.errors import Conflict, InvalidQuery
 from app.db.names import check_tenant
-from app.db.schema import CollectionScope, Schema
+from app.db.schema import CollectionScope
 from app.db.service import DatabaseService
 from app.db.stores import EntityStore
 from app.db.tracking import Action
@@ -35,14 +34,6 @@ from app.hub import Event, Hub, TenantRequired, check_event_type
 T = TypeVar("T", bound=Entity)
 MAX_EVENT_DEPTH: Final = 10
 MAX_EVENTS: Final = 1_000
-
-
-def complete_schema(*entities: type[Entity]) -> Schema:
-    """What these entities declare, and what every unit of work itself writes: audit records and claims."""
-    schema = schema_of(*entities, AuditRecord, InstallationAuditRecord)
-    for collection in claims.COLLECTIONS:
-        schema.add(collection)
-    return schema
 
 
 def _now() -> datetime:
@@ -73,7 +64,7 @@ class UnitOfWork:
         self.clock = clock
         self._state: Literal["open", "committing", "writing", "committed", "rolled back"] = "open"
         self._stores: dict[type[Entity], EntityStore[Any]] = {}
-        self._claims = claims.Claims(self)
+        self._claims = Claims(self)
         self._unchanged: list[tuple[type[Entity], str, str | None]] = []
         self._events: deque[tuple[Event, int]] = deque()
         self._emitted: list[Event] = []
@@ -198,7 +189,7 @@ class UnitOfWork:
             self._events.clear()
             self._emitted.clear()
             self._unchanged.clear()
-            self._claims = claims.Claims(self)
+            self._claims = Claims(self)
             for store in self._stores.values():
                 store.forget()
 
