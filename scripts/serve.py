@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+NO_SUCH_COMMAND = 2
 
 
 def wanted_port() -> int:
@@ -55,6 +56,10 @@ def demo(port: int) -> int:
         WHERRY_INSTANCE_PATH=str(folder),
     )
     try:
+        filled = subprocess.run([sys.executable, "-m", "app.cli", "demo-data"], env=environment, check=False).returncode
+        if filled not in (0, NO_SUCH_COMMAND):
+            return filled
+        # Without that command the link leads through set-up, which makes the sample data too.
         return subprocess.run(command, env=environment, check=False).returncode
     except KeyboardInterrupt:
         return 0
