@@ -9,6 +9,7 @@ Whatever is refused is refused here, before any backend sees it, with the path o
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -18,6 +19,7 @@ from app.db.errors import InvalidDocument, TooLarge
 Document = dict[str, Any]
 
 MAX_BYTES: Final = 350_000
+MAX_BYTES_TOGETHER: Final = 4_000_000
 MAX_DEPTH: Final = 20
 MAX_KEY_BYTES: Final = 255
 MAX_INTEGER: Final = 2**53 - 1
@@ -95,10 +97,17 @@ def split_rev(rev: str) -> tuple[str, str]:
 def document_size(body: Document, data: bytes) -> int:
     """Bytes of a document by the strictest count: JSON, or DynamoDB's or Firestore's published formula.
 
-    Sources: "DynamoDB item sizes and formats" (AWS) and "Storage size calculations" (Firestore); numbers count the most
-    either may take (21 bytes).
+    Sources: "DynamoDB item sizes and formats" (AWS) and "Storage size calculations" (Firestore).
     """
     return max(len(data), _dynamodb_size(body), 32 + _firestore_size(body))
+
+
+def size_together(parts: Sequence[tuple[Document, bytes]]) -> int:
+    """Bytes of several (body, JSON) documents by the strictest count, which is only made where it could matter."""
+    total = sum(len(data) for _, data in parts)
+    if total <= MAX_BYTES_TOGETHER // 5:  # no formula counts five times the JSON, see _SURELY_SMALL
+        return total
+    return sum(document_size(body, data) for body, data in parts)
 
 
 def _dynamodb_size(value: Any) -> int:

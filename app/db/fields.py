@@ -17,14 +17,19 @@ MISSING: Final = Missing()
 MAX_PATH_PARTS = 20
 
 
-@lru_cache(maxsize=4096)
 def parse_field(field: str) -> tuple[str, ...]:
     """The keys of a field path; InvalidQuery if it is none.
 
     A path has 1 to 20 keys of 1 to 255 bytes; the first does not begin with ``_`` or ``~``, which are the database's.
     """
+    # Before the cache, which cannot look up what has no hash: JSON brings lists and objects where a name should be.
     if type(field) is not str or not field:
         raise InvalidQuery("a field path is text and not empty", name=str(field)[:80])
+    return _parsed(field)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(field: str) -> tuple[str, ...]:
     parts = tuple(field.split("."))
     if len(parts) > MAX_PATH_PARTS or field[0] in "_~":
         raise InvalidQuery("not a field path", name=field[:80])

@@ -55,7 +55,7 @@ class Field:
 
     def in_(self, values: Sequence[Any]) -> Condition:
         """The field has one of these scalars, at most 30."""
-        if isinstance(values, str) or len(values) > MAX_IN:
+        if not isinstance(values, list | tuple) or len(values) > MAX_IN:
             raise InvalidQuery(f"in takes a list of at most {MAX_IN} values", name=self._field)
         return Condition(self._field, "in", tuple(self._scalar(value) for value in values))
 
@@ -145,10 +145,12 @@ class Query:
         if type(self.limit) is not int or not 1 <= self.limit <= MAX_LIMIT:
             raise InvalidQuery(f"a limit is 1 to {MAX_LIMIT}", name="limit")
         check_conditions(self.where)
-        if type(self.order_by) is not tuple or len(self.order_by) > 2 or len(set(self.order_by)) != len(self.order_by):
+        if type(self.order_by) is not tuple or len(self.order_by) > 2:
             raise InvalidQuery("one or two different fields, as a tuple", name="order_by")
         for field in self.order_by:
             parse_field(field)
+        if len(set(self.order_by)) != len(self.order_by):
+            raise InvalidQuery("one or two different fields, as a tuple", name="order_by")
         if self.fields is not None:
             if type(self.fields) is not tuple:
                 raise InvalidQuery("a tuple of field paths", name="fields")

@@ -17,8 +17,17 @@ from typing import Any, ClassVar, Self
 from urllib.parse import SplitResult
 
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
-from app.db.documents import MAX_BYTES, Document, Portable, canonical_json, check_document
-from app.db.errors import DatabaseError, InvalidDocument, InvalidQuery, NotFound, TooLarge, Unavailable
+from app.db.documents import (
+    MAX_BYTES,
+    MAX_BYTES_TOGETHER,
+    Document,
+    Portable,
+    canonical_json,
+    check_document,
+    size_together,
+    split_rev,
+)
+from app.db.errors import Conflict, DatabaseError, InvalidDocument, InvalidQuery, NotFound, TooLarge, Unavailable
 from app.db.metrics import Meter, measure
 from app.db.names import MAX_ID_BYTES, Name, check_collection, check_id, parse_name
 from app.db.paging import Slice, Walk, count_documents, query_page
@@ -29,7 +38,6 @@ from app.db.schema import CollectionScope, Index, Schema
 from app.db.writes import ABSENT, ANY, Check, Delete, Expected, Outcome, Prepared, Put, Saved, Write
 
 MAX_TOGETHER = 100
-MAX_TOGETHER_BYTES = 4_000_000
 _WALK_CHUNK = 500
 _NAMES_LIMIT = 10_000
 _MAX_REVISION = 200
@@ -119,10 +127,11 @@ class DatabaseService(ABC):
             documents = self._read_together(wanted)
         except self.driver_errors as error:
             raise self._translate(error) from error
-        if len(keys) * MAX_BYTES > MAX_TOGETHER_BYTES:
-            total = sum(len(canonical_json(document)) for document in documents if document is not None)
-            if total > MAX_TOGETHER_BYTES:
-                raise TooLarge(f"At most {MAX_TOGETHER_BYTES:,} bytes are read together, not {total:,}.")
+        if len(keys) * MAX_BYTES > MAX_BYTES_TOGETHER:
+            bodies = [_body(document) for document in documents if document is not None]
+            total = size_together([(body, canonical_json(body)) for body in bodies])
+            if total > MAX_BYTES_TOGETHER:
+                raise TooLarge(f"At most {MAX_BYTES_TOGETHER:,} bytes are read together, not {total:,}.")
         return documents
 
     def list_all(self, collection: str) -> Iterator[Document]:
@@ -238,6 +247,8 @@ class DatabaseService(ABC):
             return []
         try:
             revs = self._commit(prepared)
+        except Conflict as conflict:
+            raise self._whole_conflict(prepared, conflict) from conflict
         except self.driver_errors as error:
             raise self._translate(error) from error
         return [
@@ -260,8 +271,8 @@ class DatabaseService(ABC):
             id = document.get("_id") if type(document) is dict else None
             try:
                 portable = check_document(document, check_id(id))
-                if portable.rev is None and keep_revisions:
-                    raise InvalidDocument("is required to keep revisions", path="_rev")
+                if keep_revisions and not split_rev(_checked_revision(portable.rev))[0]:
+                    raise InvalidDocument("has no token to keep", path="_rev")
                 if id in places:
                     raise InvalidDocument("stands twice in this batch", path="_id")
             except DatabaseError as error:
@@ -370,7 +381,6 @@ class DatabaseService(ABC):
             raise TooLarge(f"A commit has at most {MAX_TOGETHER} entries, not {len(writes)}.")
         prepared: list[Prepared] = []
         seen: set[tuple[Name, str]] = set()
-        total = 0
         for write in writes:
             name, id = self._name(write.collection), check_id(write.id)
             if (name, id) in seen:
@@ -380,7 +390,6 @@ class DatabaseService(ABC):
             portable: Portable | None = None
             if type(write) is Put:
                 portable = check_document(write.document, id)
-                total += len(portable.data)
                 if expect is ANY and portable.rev is not None:
                     expect = portable.rev
             if type(expect) is str:
@@ -390,9 +399,25 @@ class DatabaseService(ABC):
                     "an expectation is a revision or ABSENT (or ANY, for Put and Delete)", path="expect"
                 )
             prepared.append(Prepared(name, id, expect, portable, type(write) is Delete))
-        if total > MAX_TOGETHER_BYTES:
-            raise TooLarge(f"A commit has at most {MAX_TOGETHER_BYTES:,} bytes, not {total:,}.")
+        total = size_together([(part.body, part.data) for _, _, _, part, _ in prepared if part is not None])
+        if total > MAX_BYTES_TOGETHER:
+            raise TooLarge(f"A commit has at most {MAX_BYTES_TOGETHER:,} bytes, not {total:,}.")
         return prepared
+
+    def _whole_conflict(self, writes: list[Prepared], conflict: Conflict) -> Conflict:
+        """The conflict with all keys that reading again shows: a backend knows the first one it met."""
+        expecting = [write for write in writes if write.expect is not ANY]
+        if len(expecting) == len(conflict.keys):
+            return conflict
+        try:
+            found = self._read_together([(write.name, write.id) for write in expecting])
+        except self.driver_errors:  # what the backend saw is true whatever became of the connection since
+            return conflict
+        keys = set(conflict.keys)
+        for write, document in zip(expecting, found, strict=True):
+            if not _holds(write.expect, document):
+                keys.add((write.name.path, write.id))
+        return Conflict(key for write in writes if (key := (write.name.path, write.id)) in keys)
 
     # The hooks: what a backend is
 
@@ -459,6 +484,17 @@ class DatabaseService(ABC):
     @abstractmethod
     def _translate(self, error: Exception) -> DatabaseError:
         """What a driver's error means; its text stays in ``__cause__``."""
+
+
+def _body(document: Document) -> Document:
+    return {key: value for key, value in document.items() if key not in ("_id", "_rev")}
+
+
+def _holds(expect: Expected, document: Document | None) -> bool:
+    """Whether what was read again is as a write expected it (a revision or ABSENT)."""
+    if expect is ABSENT or document is None:
+        return expect is ABSENT and document is None
+    return split_rev(str(expect))[0] == split_rev(document["_rev"])[0]
 
 
 def _checked_revision(rev: object) -> str:

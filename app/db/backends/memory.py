@@ -314,7 +314,9 @@ def _opened(after: str | None) -> tuple[str, str] | None:
     if after is None:
         return None
     try:
-        tenant, id = orjson.loads(after)
-        return str(tenant), str(id)
-    except (ValueError, TypeError) as error:
+        place = orjson.loads(after)
+    except ValueError as error:
         raise InvalidQuery("not a place in this scan", name="after") from error
+    if type(place) is not list or len(place) != 2 or not all(type(part) is str for part in place):
+        raise InvalidQuery("not a place in this scan", name="after")
+    return place[0], place[1]
