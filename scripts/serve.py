@@ -6,6 +6,7 @@ The port is PORT, else WHERRY_PORT, else the setting. One that is taken is said 
 import argparse
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -60,9 +61,10 @@ def demo(port: int) -> int:
         if filled not in (0, NO_SUCH_COMMAND):
             return filled
         # Without that command the link leads through set-up, which makes the sample data too.
-        return subprocess.run(command, env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+        server = subprocess.Popen(command, env=environment)
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, lambda *_: server.terminate())  # and wait for it, before its folder goes
+        return server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
