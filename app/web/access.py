@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from flask import Flask, current_app, redirect, request
 from werkzeug.exceptions import NotFound
@@ -17,6 +16,7 @@ from werkzeug.wrappers import Response
 
 from app.errors import NotAllowed, NotSignedIn
 from app.web.context import Redirect, RequestContext, current
+from app.web.next_url import here
 
 log = logging.getLogger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
@@ -52,7 +52,7 @@ def access_control(
     rule = AccessRule(permission, superuser, open, allow)
 
     def declare(view: View) -> View:
-        view.__dict__["access_rule"] = rule
+        view.access_rule = rule  # type: ignore[attr-defined]
         return view
 
     return declare
@@ -130,9 +130,7 @@ def _enter_tenant(context: RequestContext, slug: str) -> Response | None:
     if found is None:
         raise NotFound
     if isinstance(found, Redirect):
-        rest = quote(request.path.removeprefix(f"/t/{slug}"))
-        if request.query_string:
-            rest += "?" + request.query_string.decode("latin-1")
+        rest = here().removeprefix(f"/t/{slug}")
         # Not a permanent one: browsers keep those for ever, and the slug may come back to this tenant.
         return redirect(f"/t/{found.slug}{rest}", 302 if request.method in ("GET", "HEAD") else 307)
     context.access = found

@@ -65,16 +65,12 @@ class WherryFlask(Flask):
         before = dict(session) if request.method not in SAFE_METHODS else None
         try:
             response: Response = self.make_response(super().dispatch_request())
-            if response.status_code < 400:
-                _commit(context)
-            else:
-                context.drop_unit()
+            _finish(context, commit=response.status_code < 400)
         except Conflict as conflict:
             _undo(context, before)
             if context.conflict_page is None:
                 raise
             response = self.make_response(context.conflict_page(conflict))
-            context.drop_unit()
             if response.status_code < 400:
                 response.status_code = conflict.status
         except BaseException:
@@ -97,15 +93,11 @@ class WherryFlask(Flask):
         super().do_teardown_request(*args, **kwargs)
 
 
-def _commit(context: RequestContext) -> None:
+def _finish(context: RequestContext, *, commit: bool) -> None:
     unit = context.open_unit
-    if unit is None:
-        return
-    if request.method in SAFE_METHODS:
-        if unit.has_changes:
-            raise RuntimeError(f"{request.endpoint} registered a change under {request.method}; only a POST may.")
-        return
-    unit.commit()
+    if commit and unit is not None and request.method in SAFE_METHODS and unit.has_changes:
+        raise RuntimeError(f"{request.endpoint} registered a change under {request.method}; only a POST may.")
+    context.close_unit(commit=commit)
 
 
 def _undo(context: RequestContext, session_before: dict[str, Any] | None) -> None:
@@ -113,7 +105,7 @@ def _undo(context: RequestContext, session_before: dict[str, Any] | None) -> Non
 
     The CSRF secret stays, or the forms on the error page would not work.
     """
-    context.drop_unit()
+    context.close_unit(commit=False)
     context.notices.clear()
     if session_before is not None and dict(session) != session_before:
         secret = session.get("csrf_token")

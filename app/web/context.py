@@ -13,10 +13,11 @@ from flask import Request, current_app
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 
+from app.db.actors import Actor
 from app.db.errors import Conflict
+from app.db.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
-    from app.db.unit_of_work import UnitOfWork
     from app.web.application import WherryRequest
     from app.web.registry import Registry
 
@@ -74,6 +75,8 @@ class RequestContext:
         self.conflict_page: ConflictPage | None = None
         self._user: object = _UNKNOWN
         self._unit: UnitOfWork | None = None
+        self._reading: UnitOfWork | None = None
+        self._closed = False
         self._nonce: str | None = None
 
     @property
@@ -120,22 +123,57 @@ class RequestContext:
         return self._nonce
 
     @property
-    def uow(self) -> "UnitOfWork":
-        """The request's unit of work, bound to ``tenant`` and to the person as actor. Nobody commits it by hand."""
+    def uow(self) -> UnitOfWork:
+        """The request's unit of work, bound to ``tenant`` and to the person as actor. Nobody commits it by hand.
+
+        Once the view has answered it can only be read from: to register a change then raises RuntimeError.
+        """
         if self._unit is None:
-            self._unit = self.registry.open_unit_for(self)
+            self._unit = self._open_unit()
+            if self._closed:
+                self._unit.rollback()
         return self._unit
 
     @property
-    def open_unit(self) -> "UnitOfWork | None":
+    def open_unit(self) -> UnitOfWork | None:
         """The unit of work if anything used it."""
         return self._unit
 
-    def drop_unit(self) -> None:
-        """Roll back what was registered; the next use of ``uow`` opens a new one, which nothing commits."""
-        if self._unit is not None:
-            self._unit.rollback()
-            self._unit = None
+    @property
+    def reading(self) -> UnitOfWork:
+        """For the hooks that find out who and where, before there is a tenant: nothing ever commits it."""
+        if self._reading is None:
+            self._reading = self._open_unit()
+        return self._reading
+
+    def _open_unit(self) -> UnitOfWork:
+        user, tenant = self.known_user, self.tenant
+        actor = Actor(
+            kind="user" if user else "anonymous",
+            id=user.id if user else "",
+            name=user.name if user else "",
+            address=self.request.remote_addr or "",
+            correlation_id=self.correlation_id,
+        )
+        return UnitOfWork(
+            current_app.extensions["database"],
+            tenant_id=tenant.id if tenant else None,
+            actor=actor,
+            hub=self.registry.hub,
+            clock=self.registry.clock,
+        )
+
+    def close_unit(self, *, commit: bool) -> None:
+        """Called by the application when the view has answered: commit what was registered, or roll it back."""
+        self._closed = True
+        unit, self._unit = self._unit, None
+        if unit is None:
+            return
+        if commit:
+            self._unit = unit
+            unit.commit()
+        else:
+            unit.rollback()
 
 
 def current() -> RequestContext:
@@ -149,7 +187,7 @@ def current() -> RequestContext:
 def on_conflict(page: ConflictPage) -> None:
     """Let this view answer a Conflict itself, whether the view or the commit after it raises it.
 
-    ``page`` gets the Conflict after everything was rolled back; it may read through ``current().uow`` and answers the
-    409 page. What it registers is never committed.
+    ``page`` gets the Conflict after everything was rolled back; it reads through ``current().uow``, registers nothing,
+    and answers the 409 page.
     """
     current().conflict_page = page

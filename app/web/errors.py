@@ -23,6 +23,7 @@ from app.db.errors import Conflict, InvalidDocument, NotFound, TooLarge, Unavail
 from app.errors import Invalid, NotSignedIn, TooManyAttempts, WherryError
 from app.web.context import current
 from app.web.negotiation import wants_json
+from app.web.next_url import here
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,8 @@ def explain(error: WherryError) -> Failure:
         elif error.title != Unavailable.title:
             title, message = error.title, "Reading goes on; changes are refused until there is room again."
         return Failure(error.status, title, message, retry_after=_seconds(error.retry_after))
+    if isinstance(error, Conflict) and error.title != Conflict.title:
+        return Failure(error.status, error.title, str(error))  # a value that is taken says which
     if isinstance(error, NotFound | Conflict | TooLarge) or error.status >= 500:
         return Failure(error.status, title, message)
     if isinstance(error, InvalidDocument):
@@ -142,8 +145,8 @@ def _seconds(wait: float) -> int:
 
 
 def _to_sign_in() -> AnyResponse:
-    here = request.full_path.rstrip("?")
-    query = "" if here == "/" else "?" + urlencode({"next": here})
+    wanted = here()
+    query = "" if wanted == "/" else "?" + urlencode({"next": wanted})
     return redirect(current().registry.sign_in_path + query)
 
 

@@ -12,7 +12,7 @@ usual view::
     return form.page("agents/edit.html")
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from flask import render_template, request
@@ -20,6 +20,7 @@ from flask_wtf import FlaskForm
 from flask_wtf.form import _Auto, _is_submitted
 from werkzeug.datastructures import CombinedMultiDict
 from wtforms import Field, HiddenField, StringField, TextAreaField
+from wtforms.fields import SelectChoice
 from wtforms.validators import StopValidation
 
 from app.errors import Invalid, Problem
@@ -28,9 +29,14 @@ Result = TypeVar("Result")
 _OWN = frozenset({"csrf_token", "rev"})
 
 
-def stripped(value: str | None) -> str | None:
-    """A filter: white space around a line of text is never meant."""
-    return value.strip() if value else value
+def stripped(value: str | None) -> str:
+    """A filter: white space around a line of text is never meant. A box that was not sent is an empty one."""
+    return (value or "").strip()
+
+
+def options(pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    """The choices of a SelectField or RadioField from (value, label) pairs."""
+    return [SelectChoice(value, label) for value, label in pairs]
 
 
 class LineField(StringField):  # type: ignore[misc]
@@ -47,8 +53,8 @@ class TextField(TextAreaField):  # type: ignore[misc]
         super().__init__(label, validators, filters=(_lf, *kwargs.pop("filters", ())), **kwargs)
 
 
-def _lf(value: str | None) -> str | None:
-    return value.replace("\r\n", "\n").replace("\r", "\n") if value else value
+def _lf(value: str | None) -> str:
+    return (value or "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 class RevisionField(HiddenField):  # type: ignore[misc]

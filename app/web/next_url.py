@@ -1,8 +1,16 @@
 """Where to go after signing in: only ever to a page of this application."""
 
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
+
+from flask import request
 
 FALLBACK = "/"
+
+
+def here() -> str:
+    """The address of the current request as the browser wrote it, path and query: to come back to it later."""
+    path = quote(request.path)
+    return f"{path}?{request.query_string.decode('latin-1')}" if request.query_string else path
 
 
 def safe_next(target: str | None, fallback: str = FALLBACK) -> str:

@@ -7,21 +7,18 @@ One Registry per application, in ``app.extensions["wherry"]``; no module-level s
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flask import Request, current_app
+from flask import Request
 
+from app.db.unit_of_work import UnitOfWork
+from app.hub import Hub
 from app.web.context import Principal, Redirect, RequestContext, TenantAccess
 
-if TYPE_CHECKING:
-    from app.db.unit_of_work import UnitOfWork
-    from app.hub import Hub
-
-Identify = Callable[[Request, "UnitOfWork"], Principal | None]
-ResolveTenant = Callable[[str, Principal, "UnitOfWork"], TenantAccess | Redirect | None]
-SampleData = Callable[["UnitOfWork"], None]
+Identify = Callable[[Request, UnitOfWork], Principal | None]
+ResolveTenant = Callable[[str, Principal, UnitOfWork], TenantAccess | Redirect | None]
+SampleData = Callable[[UnitOfWork], None]
 Refused = Callable[[RequestContext, str], None]
-OpenUnit = Callable[[RequestContext, "Registry"], "UnitOfWork"]
 
 ROLES = ("owner", "admin", "member", "viewer")
 
@@ -49,15 +46,14 @@ class NavigationItem:
 class Registry:
     """See the module. Registering a name twice is a mistake of the program and raises ValueError."""
 
-    def __init__(self, hub: "Hub | None" = None, clock: Callable[[], datetime] | None = None) -> None:
-        self.hub = hub
+    def __init__(self, hub: Hub | None = None, clock: Callable[[], datetime] | None = None) -> None:
+        self.hub = hub or Hub()
         self.clock: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
         self.permissions: dict[str, Permission] = {}
         self.entities: list[type[Any]] = []
         self.sample_data: list[SampleData] = []
         self.modules: list[str] = []
         self.sign_in_path = "/sign-in"
-        self.open_unit: OpenUnit = open_unit_of_work
         self._navigation: list[NavigationItem] = []
         self._refused: list[Refused] = []
         self._identify: Identify | None = None
@@ -119,43 +115,13 @@ class Registry:
 
     def identify_request(self, context: RequestContext) -> Principal | None:
         """Run the identify hook; None without one."""
-        if self._identify is None:
-            return None
-        return self._identify(context.request, self.open_unit(context, self))
+        return self._identify(context.request, context.reading) if self._identify else None
 
     def resolve_tenant(self, slug: str, user: Principal, context: RequestContext) -> TenantAccess | Redirect | None:
         """Run the tenant hook; None without one."""
-        if self._resolve_tenant is None:
-            return None
-        return self._resolve_tenant(slug, user, self.open_unit(context, self))
-
-    def open_unit_for(self, context: RequestContext) -> "UnitOfWork":
-        """A unit of work for what is known of the request by now."""
-        return self.open_unit(context, self)
+        return self._resolve_tenant(slug, user, context.reading) if self._resolve_tenant else None
 
     def tell_refused(self, context: RequestContext, permission: str) -> None:
         """Tell every listener about a refusal."""
         for listener in self._refused:
             listener(context, permission)
-
-
-def open_unit_of_work(context: RequestContext, registry: Registry) -> "UnitOfWork":
-    """A unit of work on the application's database, bound to the request's tenant (if any) and person (if known)."""
-    from app.db.unit_of_work import Actor, UnitOfWork
-
-    user = context.known_user
-    actor = Actor(
-        kind="user" if user else "anonymous",
-        id=user.id if user else "",
-        name=user.name if user else "",
-        address=context.request.remote_addr or "",
-        correlation_id=context.correlation_id,
-    )
-    tenant = context.tenant
-    return UnitOfWork(
-        current_app.extensions["database"],
-        tenant_id=tenant.id if tenant else None,
-        actor=actor,
-        hub=registry.hub,
-        clock=registry.clock,
-    )

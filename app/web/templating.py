@@ -13,6 +13,7 @@ from markupsafe import Markup
 from app.web import feedback
 from app.web.access import can
 from app.web.context import current
+from app.web.next_url import here
 
 _CSRF_FIELD = Markup('<input type="hidden" name="csrf_token" value="{}">')
 STATIC = Path(__file__).parent / "static"
@@ -98,5 +99,6 @@ def register_templating(app: Flask) -> None:
         messages=feedback.messages,
         csrf_field=csrf_field,
         initials=initials,
+        here=here,
     )
     app.jinja_env.filters["when"] = when

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from wtforms import BooleanField, RadioField, SelectField
 from wtforms.validators import Length
 
+from app.db import open_database
 from app.db.errors import Conflict, Unavailable
 from app.errors import Invalid, NotAllowed, Problem, TooManyAttempts
 from app.web import access_control, register
@@ -21,7 +22,7 @@ from app.web.application import WherryFlask
 from app.web.context import Principal, TenantAccess, TenantRef
 from app.web.difference import lines
 from app.web.feedback import notify
-from app.web.forms import Form, LineField, Required, RevisionField, TextField
+from app.web.forms import Form, LineField, Required, RevisionField, TextField, options
 from app.web.listing import Listing, choice, text
 from app.web.registry import Registry
 from app.web.tenant_urls import tenant_prefix
@@ -58,8 +59,10 @@ class AgentForm(Form):
     rev = RevisionField()
     name = LineField("Name", [Required(), Length(max=80)], description="How people in this tenant call it.")
     description = TextField("Description", [Length(max=500)])
-    status = SelectField("Status", choices=[("active", "Active"), ("retired", "Retired")])
-    visibility = RadioField("Who may run it", choices=[("all", "Every member"), ("me", "Only me")], default="all")
+    status = SelectField("Status", choices=options([("active", "Active"), ("retired", "Retired")]))
+    visibility = RadioField(
+        "Who may run it", choices=options([("all", "Every member"), ("me", "Only me")]), default="all"
+    )
     code = TextField("Code", [Required()], render_kw={"class": "code", "spellcheck": "false", "rows": "10"})
     public = BooleanField("Show it on the public page", description="Anybody with the link can try it.")
 
@@ -183,7 +186,7 @@ def make_gallery(**config: Any) -> WherryFlask:
     registry.set_resolve_tenant(
         lambda slug, user, uow: TenantAccess(TENANT, "member", RIGHTS) if slug == TENANT.slug else None
     )
-    registry.open_unit = lambda context, registry: _NoUnit()
+    app.extensions["database"] = open_database("memory:")
     register(app, registry)
     registry.add_navigation(label="Dashboard", endpoint="pages.dashboard", icon="home", order=1)
     registry.add_navigation(label="Agents", endpoint="agents.index", permission="agents.view", icon="agents", order=20)
@@ -195,15 +198,3 @@ def make_gallery(**config: Any) -> WherryFlask:
     app.register_blueprint(pages)
     check_routes(app)
     return app
-
-
-class _NoUnit:
-    """Nothing is stored here."""
-
-    has_changes = False
-
-    def commit(self) -> None:
-        """Nothing to do."""
-
-    def rollback(self) -> None:
-        """Nothing to do."""
