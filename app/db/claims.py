@@ -12,6 +12,7 @@ Values are compared exactly: whoever claims says what is the same (``email.lower
 
 import hmac
 from dataclasses import dataclass
+from datetime import datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
@@ -65,8 +66,7 @@ class _Claim:
 class Claims:
     """The claims that one unit of work has looked at or registered."""
 
-    def __init__(self, uow: "UnitOfWork") -> None:
-        self._uow = uow
+    def __init__(self) -> None:
         self._known: dict[Key, _Claim] = {}
         self._secret: bytes | None = None
 
@@ -75,40 +75,40 @@ class Claims:
         """Whether a claim or release is registered."""
         return any(claim.registered for claim in self._known.values())
 
-    def claimed_by(self, kind: str, value: str, scope: CollectionScope) -> str | None:
+    def claimed_by(self, uow: "UnitOfWork", kind: str, value: str, scope: CollectionScope) -> str | None:
         """The owner's id; None if nobody has the value, or its owner is gone."""
-        secret = self._key()
+        secret = self._key(uow)
         if secret is None:
             return None  # without a key nothing was ever claimed
-        owner = self._look_up(secret, kind, value, scope).owner
-        return owner.id if owner is not None and not self._gone(owner) else None
+        owner = self._look_up(uow, secret, kind, value, scope).owner
+        return owner.id if owner is not None and not self._gone(uow, owner) else None
 
-    def claim(self, kind: str, value: str, owner: Entity | str, scope: CollectionScope) -> None:
+    def claim(self, uow: "UnitOfWork", kind: str, value: str, owner: Entity | str, scope: CollectionScope) -> None:
         """Register that the value is ``owner``'s; Taken now, or at the commit, if it is somebody else's.
 
         ``owner`` is an entity, or the id of one that this unit has loaded or added. To claim what one has already is
         fine, and to claim what this unit released too.
         """
-        wanted = self._owner(owner)
-        claim = self._look_up(self._key() or self._new_key(), kind, value, scope)
+        wanted = self._owner(uow, owner)
+        claim = self._look_up(uow, self._key(uow) or self._new_key(uow), kind, value, scope)
         if claim.owner is not None and claim.owner != wanted:
-            if not self._gone(claim.owner):
+            if not self._gone(uow, claim.owner):
                 raise Taken(kind, claim.key)
-            if not self._removed_here(claim.owner):
+            if not self._removed_here(uow, claim.owner):
                 claim.orphan = claim.owner
         claim.owner, claim.registered = wanted, True
 
-    def release(self, kind: str, value: str, owner: Entity | str, scope: CollectionScope) -> None:
+    def release(self, uow: "UnitOfWork", kind: str, value: str, owner: Entity | str, scope: CollectionScope) -> None:
         """Register that the value is free again, if it is ``owner``'s."""
-        secret = self._key()
+        secret = self._key(uow)
         if secret is None:
             return
-        claim = self._look_up(secret, kind, value, scope)
+        claim = self._look_up(uow, secret, kind, value, scope)
         id = owner if isinstance(owner, str) else owner.id
         if claim.owner is not None and claim.owner.id == id:
             claim.owner, claim.registered = None, True
 
-    def add_to(self, plan: CommitPlan) -> None:
+    def add_to(self, plan: CommitPlan, at: datetime) -> None:
         """The entries that make it so."""
         for claim in self._known.values():
             path, id = claim.key
@@ -124,7 +124,7 @@ class Claims:
                     "kind": claim.kind,
                     "owner": claim.owner.id,
                     "owner_path": claim.owner.path,
-                    "claimed_at": stored_time(self._uow.clock()),
+                    "claimed_at": stored_time(at),
                 }
                 plan.put(path, id, document, expect)
             if claim.orphan is not None:
@@ -136,14 +136,14 @@ class Claims:
         first = claims[0] if claims and all(claims) else None
         return None if first is None else Taken(first.kind, first.key)
 
-    def _look_up(self, secret: bytes, kind: str, value: str, scope: CollectionScope) -> _Claim:
+    def _look_up(self, uow: "UnitOfWork", secret: bytes, kind: str, value: str, scope: CollectionScope) -> _Claim:
         if not kind or not value:
             raise ValueError("a claim has a kind and a value")
         id = hmac.digest(secret, orjson.dumps([kind, value]), "sha256").hex()
-        key = (self._uow.path(_NAMES[scope], scope), id)
+        key = (uow.path(_NAMES[scope], scope), id)
         if key not in self._known:
             try:
-                found = self._uow.service.get(*key)
+                found = uow.service.get(*key)
             except NotFound:
                 self._known[key] = _Claim(kind, key, None, None, None)
             else:
@@ -151,39 +151,39 @@ class Claims:
                 self._known[key] = _Claim(kind, key, found["_rev"], stored, stored)
         return self._known[key]
 
-    def _owner(self, owner: Entity | str) -> _Owner:
-        entity = self._uow.held(owner) if isinstance(owner, str) else owner
+    def _owner(self, uow: "UnitOfWork", owner: Entity | str) -> _Owner:
+        entity = uow.held(owner) if isinstance(owner, str) else owner
         if entity is None:
             raise RuntimeError(f"The owner {owner!r} of a claim is not in this unit of work: load or add it first.")
-        return _Owner(entity.id, self._uow.path(entity.collection, entity.scope))
+        return _Owner(entity.id, uow.path(entity.collection, entity.scope))
 
-    def _removed_here(self, owner: _Owner) -> bool:
-        return self._uow.action_on(owner.path, owner.id) == "deleted"
+    def _removed_here(self, uow: "UnitOfWork", owner: _Owner) -> bool:
+        return uow.action_on(owner.path, owner.id) == "deleted"
 
-    def _gone(self, owner: _Owner) -> bool:
-        action = self._uow.action_on(owner.path, owner.id)
+    def _gone(self, uow: "UnitOfWork", owner: _Owner) -> bool:
+        action = uow.action_on(owner.path, owner.id)
         if action is not None:
             return action == "deleted"
         try:
-            self._uow.service.get(owner.path, owner.id)
+            uow.service.get(owner.path, owner.id)
         except NotFound:
             return True
         return False
 
-    def _key(self) -> bytes | None:
+    def _key(self, uow: "UnitOfWork") -> bytes | None:
         if self._secret is None:
             try:
-                self._secret = bytes.fromhex(self._uow.service.get(*KEY)["key"])
+                self._secret = bytes.fromhex(uow.service.get(*KEY)["key"])
             except NotFound:
                 return None
         return self._secret
 
-    def _new_key(self) -> bytes:
+    def _new_key(self, uow: "UnitOfWork") -> bytes:
         """Not part of the unit's commit: two units that claim their first values at the same time must use one key."""
         key = token_hex(32)
         try:
-            self._uow.service.create(*KEY, {"key": key})
+            uow.service.create(*KEY, {"key": key})
         except Conflict:
-            key = self._uow.service.get(*KEY)["key"]
+            key = uow.service.get(*KEY)["key"]
         self._secret = bytes.fromhex(key)
         return self._secret

@@ -55,6 +55,8 @@ def read_time(value: object) -> datetime:
     """The moment, in UTC, that a stored text or an aware datetime stands for; ValueError for anything else."""
     if type(value) is str:
         value = datetime.fromisoformat(value)
+        if value.tzinfo is UTC:
+            return value
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError("a time is a datetime with a zone, or its ISO 8601 text with a zone")
     return value if value.tzinfo is UTC else value.astimezone(UTC)
@@ -138,8 +140,12 @@ class Entity(BaseModel):
         Fields that the class does not know are left out: the store keeps them aside.
         """
         values = dict(document)
-        values["id"] = values.pop("_id")
-        values["rev"] = values.pop("_rev", None)
+        return cls.load(values.pop("_id"), values.pop("_rev", None), values)
+
+    @classmethod
+    def load(cls, id: str, rev: str | None, values: Document) -> Self:
+        """Like ``from_document``, for a document without ``_id`` and ``_rev`` that is the entity's from now on."""
+        values["id"], values["rev"] = id, rev
         known = cls.__pydantic_fields__
         if not values.keys() <= known.keys():
             values = {name: value for name, value in values.items() if name in known}

@@ -18,7 +18,7 @@ removed is left out of ``find`` and ``first`` only.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import orjson
 
@@ -28,10 +28,7 @@ from app.db.entities import Entity
 from app.db.errors import Conflict, InvalidQuery, Key, NotFound
 from app.db.query import Condition, Query
 from app.db.rows import EntityPage, RowPage, row_maker
-from app.db.tracking import Change, Tracked, plan_change, set_quietly
-
-if TYPE_CHECKING:
-    from app.db.unit_of_work import UnitOfWork
+from app.db.tracking import Change, Session, Tracked, plan_change, set_quietly
 
 T = TypeVar("T", bound=Entity)
 
@@ -39,8 +36,8 @@ T = TypeVar("T", bound=Entity)
 class EntityStore(Generic[T]):
     """See the module. Made by ``UnitOfWork.store``; belongs to its unit's thread."""
 
-    def __init__(self, uow: "UnitOfWork", entity: type[T], path: str) -> None:
-        self.uow = uow
+    def __init__(self, session: Session, entity: type[T], path: str) -> None:
+        self._session = session
         self.entity = entity
         self.path = path
         self._held: dict[str, Tracked[T]] = {}
@@ -62,7 +59,7 @@ class EntityStore(Generic[T]):
         if held is not None:
             return None if held.action == "deleted" else held.entity
         try:
-            document = self.uow.service.get(self.path, id)
+            document = self._session.service.get(self.path, id)
         except NotFound:
             return None
         return self._hold(document).entity
@@ -72,7 +69,7 @@ class EntityStore(Generic[T]):
         wanted = list(dict.fromkeys(ids))
         missing = [id for id in wanted if id not in self._held]
         if missing:
-            for document in self.uow.service.get_many(self.path, missing).values():
+            for document in self._session.service.get_many(self.path, missing).values():
                 self._hold(document)
         held = ((id, self._held.get(id)) for id in wanted)
         return {id: one.entity for id, one in held if one is not None and one.action != "deleted"}
@@ -84,7 +81,7 @@ class EntityStore(Generic[T]):
         self._check(query.where, query.order_by)
         if query.fields is not None:
             raise InvalidQuery("find loads whole entities; rows takes fields", name="fields")
-        page = self.uow.service.query(self.path, query)
+        page = self._session.service.query(self.path, query)
         held = self._held
         items: list[T] = []
         for document in page.documents:
@@ -97,7 +94,7 @@ class EntityStore(Generic[T]):
         """One page of read-only rows with the query's ``fields`` (or all): for lists, at a fraction of find's cost."""
         self._check(query.where, query.order_by, query.fields or ())
         make = row_maker(self.entity, query.fields).make
-        page = self.uow.service.query(self.path, query)
+        page = self._session.service.query(self.path, query)
         return RowPage([make(document) for document in page.documents], page.cursor)
 
     def first(self, query: Query) -> T | None:
@@ -126,7 +123,7 @@ class EntityStore(Generic[T]):
     def count(self, where: tuple[Condition, ...] = (), up_to: int = 1_000) -> tuple[int, bool]:
         """How many match, and whether that is exact: counting stops at ``up_to``."""
         self._check(where, ())
-        return self.uow.service.count(self.path, where, up_to)
+        return self._session.service.count(self.path, where, up_to)
 
     # Registering changes
 
@@ -135,7 +132,7 @@ class EntityStore(Generic[T]):
         self._check_mine(entity, "added")
         if entity.rev is not None or entity.id in self._held:
             raise RuntimeError(f"{self._named(entity)} cannot be added: it is already stored or registered.")
-        set_quietly(entity, created_at=(now := self.uow.clock()), updated_at=now)
+        set_quietly(entity, created_at=(now := self._session.clock()), updated_at=now)
         self._held[entity.id] = Tracked(entity, None, "created")
         return entity
 
@@ -196,8 +193,7 @@ class EntityStore(Generic[T]):
     def _hold(self, document: Document) -> Tracked[T]:
         id, rev = document.pop("_id"), document.pop("_rev")
         stored = orjson.dumps(document)
-        document["_id"], document["_rev"] = id, rev
-        held = self._held[id] = Tracked(self.entity.from_document(document), stored)
+        held = self._held[id] = Tracked(self.entity.load(id, rev, document), stored)
         return held
 
     def _registered(self, entity: T, verb: str) -> Tracked[T]:
@@ -206,7 +202,7 @@ class EntityStore(Generic[T]):
         if held is None:
             if entity.rev is None:
                 raise RuntimeError(f"{self._named(entity)} cannot be {verb}: it was never stored; add it.")
-            document = self.uow.service.get(self.path, entity.id)
+            document = self._session.service.get(self.path, entity.id)
             if split_rev(document.pop("_rev"))[0] != split_rev(entity.rev)[0]:
                 raise Conflict([(self.path, entity.id)])
             del document["_id"]
@@ -216,7 +212,7 @@ class EntityStore(Generic[T]):
         return held
 
     def _check_mine(self, entity: T, verb: str) -> None:
-        self.uow.check_open()
+        self._session.check_open()
         if type(entity) is not self.entity:
             raise TypeError(f"{type(entity).__name__} cannot be {verb} in the store of {self.entity.__name__}.")
 

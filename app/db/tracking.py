@@ -1,5 +1,6 @@
 """What a unit of work knows of one entity, and how its change becomes an entry of the commit."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -8,10 +9,31 @@ import orjson
 from app.db.commit_plan import CommitPlan
 from app.db.documents import Document, canonical_json, check_document
 from app.db.entities import Entity, stored_time
+from app.db.service import DatabaseService
 from app.db.writes import ABSENT
 
 T = TypeVar("T", bound=Entity)
 Action = Literal["created", "changed", "deleted"]
+
+
+State = Literal["open", "committing", "writing", "committed", "rolled back"]
+
+
+class Session:
+    """What a unit of work and its stores share. Stores do not point back to the unit: in a circle, every request would
+    leave its entities to the garbage collector."""
+
+    __slots__ = ("clock", "service", "state")
+
+    def __init__(self, service: DatabaseService, clock: Callable[[], datetime]) -> None:
+        self.service = service
+        self.clock = clock
+        self.state: State = "open"
+
+    def check_open(self) -> None:
+        """RuntimeError once the unit has begun to write, or was committed or rolled back."""
+        if self.state not in ("open", "committing"):
+            raise RuntimeError(f"This unit of work is {self.state}: nothing can be registered in it any more.")
 
 
 class Tracked(Generic[T]):
@@ -47,7 +69,7 @@ def plan_change(path: str, held: Tracked[Any], plan: CommitPlan, at: datetime) -
     if expect is None:
         raise RuntimeError(f"{type(entity).__name__} {entity.id!r} is stored and has lost its revision.")
     stored: Document = {} if held.stored is None else orjson.loads(held.stored)
-    before = _portable(type(entity).from_document({**stored, "_id": entity.id}))
+    before = _portable(type(entity).load(entity.id, expect, dict(stored)))
     if held.action == "deleted":
         plan.delete(path, entity.id, expect)
         return Change("deleted", entity, before, {})

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from app.db.actors import SYSTEM, Actor
 from app.db.audit_record import audit_records
@@ -27,7 +27,7 @@ from app.db.names import check_tenant
 from app.db.schema import CollectionScope
 from app.db.service import DatabaseService
 from app.db.stores import EntityStore
-from app.db.tracking import Action
+from app.db.tracking import Action, Session
 from app.db.writes import ABSENT, Put
 from app.hub import Event, Hub, TenantRequired, check_event_type
 
@@ -57,14 +57,12 @@ class UnitOfWork:
         hub: Hub | None = None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        self.service = service
+        self._session = Session(service, clock)
         self.tenant_id: str | None = None
         self.actor = actor
         self.hub = hub
-        self.clock = clock
-        self._state: Literal["open", "committing", "writing", "committed", "rolled back"] = "open"
         self._stores: dict[type[Entity], EntityStore[Any]] = {}
-        self._claims = Claims(self)
+        self._claims = Claims()
         self._unchanged: list[tuple[type[Entity], str, str | None]] = []
         self._events: deque[tuple[Event, int]] = deque()
         self._emitted: list[Event] = []
@@ -79,13 +77,25 @@ class UnitOfWork:
             raise RuntimeError("This unit of work belongs to another tenant.")
         self.tenant_id = tenant_id
 
+    @property
+    def service(self) -> DatabaseService:
+        """The database beneath, for what is no unit of work: bulk jobs, and reading several documents together."""
+        return self._session.service
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """What time it is."""
+        return self._session.clock
+
     # Reading and registering
 
     def store(self, entity: type[T]) -> EntityStore[T]:
         """The unit's one store of an entity. InvalidQuery for a tenant's entity in a unit without a tenant."""
         found = self._stores.get(entity)
         if found is None:
-            found = self._stores[entity] = EntityStore(self, entity, self.path(entity.collection, entity.scope))
+            found = self._stores[entity] = EntityStore(
+                self._session, entity, self.path(entity.collection, entity.scope)
+            )
         return found
 
     def path(self, collection: str, scope: CollectionScope) -> str:
@@ -101,7 +111,7 @@ class UnitOfWork:
 
         TenantRequired for a tenant's event in a unit without a tenant.
         """
-        self.check_open()
+        self._session.check_open()
         check_event_type(type(event))
         if event.scope == "tenant" and self.tenant_id is None:
             raise TenantRequired(f"{event.name} is a tenant's event, and this unit of work has no tenant.")
@@ -115,29 +125,29 @@ class UnitOfWork:
 
         A unit that registers no change writes nothing and checks nothing.
         """
-        self.check_open()
+        self._session.check_open()
         if entity.rev is None:
             raise RuntimeError(f"{type(entity).__name__} {entity.id!r} is not stored, so nobody else can change it.")
         self._unchanged.append((type(entity), entity.id, entity.rev))
 
     def require_absent(self, entity: type[Entity], id: str) -> None:
         """Let the commit raise Conflict if there is such an entity by then."""
-        self.check_open()
+        self._session.check_open()
         self._unchanged.append((entity, id, None))
 
     def claim(self, kind: str, value: str, owner: Entity | str, *, scope: CollectionScope = "installation") -> None:
         """Make a value unique in this commit; see ``app.db.claims`` for what it promises."""
-        self.check_open()
-        self._claims.claim(kind, value, owner, scope)
+        self._session.check_open()
+        self._claims.claim(self, kind, value, owner, scope)
 
     def release(self, kind: str, value: str, owner: Entity | str, *, scope: CollectionScope = "installation") -> None:
         """Give a claimed value back in this commit; one that is somebody else's is left alone."""
-        self.check_open()
-        self._claims.release(kind, value, owner, scope)
+        self._session.check_open()
+        self._claims.release(self, kind, value, owner, scope)
 
     def claimed_by(self, kind: str, value: str, *, scope: CollectionScope = "installation") -> str | None:
         """The id of the value's owner, what this unit registered included; None if it is free."""
-        return self._claims.claimed_by(kind, value, scope)
+        return self._claims.claimed_by(self, kind, value, scope)
 
     @property
     def has_changes(self) -> bool:
@@ -163,13 +173,13 @@ class UnitOfWork:
         Conflict (or Taken, for a claim) if an expectation does not hold, TooLarge beyond 90 documents or 3 MB; nothing
         was written then, and the unit is rolled back. If nothing differs from what is stored, nothing is written.
         """
-        if self._state != "open":
-            raise RuntimeError(f"This unit of work is {self._state} and cannot be committed.")
-        self._state = "committing"
+        if self._session.state != "open":
+            raise RuntimeError(f"This unit of work is {self._session.state} and cannot be committed.")
+        self._session.state = "committing"
         try:
             self._run_handlers()
-            self.check_open()
-            self._state = "writing"
+            self._session.check_open()
+            self._session.state = "writing"
             self._write()
         except Conflict as conflict:
             taken = self._claims.taken_by(conflict)
@@ -180,16 +190,16 @@ class UnitOfWork:
         except BaseException:
             self.rollback()
             raise
-        self._state = "committed"
+        self._session.state = "committed"
 
     def rollback(self) -> None:
         """Forget what was registered. After a commit it does nothing."""
-        if self._state != "committed":
-            self._state = "rolled back"
+        if self._session.state != "committed":
+            self._session.state = "rolled back"
             self._events.clear()
             self._emitted.clear()
             self._unchanged.clear()
-            self._claims = Claims(self)
+            self._claims = Claims()
             for store in self._stores.values():
                 store.forget()
 
@@ -213,11 +223,6 @@ class UnitOfWork:
     ) -> None:
         self.rollback()
 
-    def check_open(self) -> None:
-        """RuntimeError once the unit has begun to write, or was committed or rolled back."""
-        if self._state not in ("open", "committing"):
-            raise RuntimeError(f"This unit of work is {self._state}: nothing can be registered in it any more.")
-
     def _run_handlers(self) -> None:
         while self._events:
             event, self._depth = self._events.popleft()
@@ -226,10 +231,12 @@ class UnitOfWork:
         self._depth = 0
 
     def _write(self) -> None:
+        if not self.has_changes:
+            return
         at = self.clock()
         plan = CommitPlan()
         changes = [change for store in self._stores.values() for change in store.plan(plan, at)]
-        self._claims.add_to(plan)
+        self._claims.add_to(plan, at)
         for entity, id, rev in self._unchanged:
             plan.check(self.path(entity.collection, entity.scope), id, ABSENT if rev is None else rev)
         records = audit_records(changes, self._emitted, actor=self.actor, at=at, tenant=self.tenant_id is not None)

@@ -1,0 +1,50 @@
+"""The database in a Flask application: where the service lives, when it is closed, and units of work for commands.
+
+A request's unit of work is opened and committed by the web layer; services get it handed in and never see Flask.
+"""
+
+import weakref
+from contextlib import AbstractContextManager
+from secrets import token_hex
+from typing import Any
+
+from flask import Flask, current_app
+
+from app.db.actors import Actor
+from app.db.ambient import ambient_unit
+from app.db.service import DatabaseService
+from app.db.unit_of_work import UnitOfWork
+
+EXTENSION = "database"
+
+
+def install_database(app: Flask, service: DatabaseService) -> None:
+    """Give the application its database. It is closed when the application is thrown away or the process ends.
+
+    Does no input or output: the service connects when it is first used, in each process anew.
+    """
+    if EXTENSION in app.extensions:
+        raise RuntimeError("This application has a database already.")
+    app.extensions[EXTENSION] = service
+    weakref.finalize(app, service.close)
+
+
+def current_database() -> DatabaseService:
+    """The service of the current application. RuntimeError outside an application context, or without a database."""
+    service = current_app.extensions.get(EXTENSION)
+    if not isinstance(service, DatabaseService):
+        raise RuntimeError("This application has no database: install_database was not called.")
+    return service
+
+
+def command_unit(command: str, *, tenant_id: str | None = None) -> AbstractContextManager[UnitOfWork]:
+    """A unit of work for a command or job, inside an application context; commits when the block ends without an error.
+
+    The audit record names ``command`` as the actor. Blocks inside it join it. Uses the hub and clock that the
+    application registered.
+    """
+    registry: Any = current_app.extensions.get("wherry")
+    options = {} if registry is None else {"hub": registry.hub, "clock": registry.clock}
+    actor = Actor(kind="command", id=command, name=command, correlation_id=token_hex(16))
+    service = current_database()
+    return ambient_unit(lambda: UnitOfWork(service, tenant_id=tenant_id, actor=actor, **options))
