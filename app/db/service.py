@@ -178,6 +178,8 @@ class DatabaseService(ABC):
         check_collection(name)
         if type(limit) is not int or not 1 <= limit <= 10_000:
             raise InvalidQuery("a limit is 1 to 10,000", name="limit")
+        if after is not None and type(after) is not str:
+            raise InvalidQuery("not a place in this scan", name="after")
         try:
             return self._scan(name, after, limit)
         except self.driver_errors as error:

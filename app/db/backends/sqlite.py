@@ -46,6 +46,7 @@ _IN_AT_MOST = 500
 _BATCH = 1_000
 _TABLES_LIMIT = 10_000
 _LOW_SPACE = 200_000_000
+_LARGEST_ROWID = 2**63 - 1
 
 
 class SqliteSettings(Protocol):
@@ -178,6 +179,8 @@ class SqliteDatabase(DatabaseService):
             start = -1 if after is None else int(after)
         except ValueError as error:
             raise InvalidQuery("not a place in this scan", name="after") from error
+        if start > _LARGEST_ROWID:
+            raise InvalidQuery("not a place in this scan", name="after")
         rows = self._connection().execute(table.scan, (start, limit)).fetchall()
         paths = [Name(tenant, collection).path for _, tenant, _, _, _ in rows]
         documents = _documents([(id, rev, data) for _, _, id, rev, data in rows])
@@ -285,7 +288,9 @@ class SqliteDatabase(DatabaseService):
     def _prepare(self, schema: Schema, dry_run: bool) -> list[str]:
         done = []
         if not dry_run:
+            # An empty file is an empty database: preparing makes it, also where a connection may not.
             self._registry.path.parent.mkdir(parents=True, exist_ok=True)
+            self._registry.path.touch()
         for declared in schema:
             done += self._prepare_collection(declared, dry_run)
         return done

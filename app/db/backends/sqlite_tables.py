@@ -16,6 +16,7 @@ import json
 import sqlite3
 from dataclasses import dataclass, field
 from functools import cached_property
+from string import ascii_uppercase
 from typing import Final
 
 from app.db.documents import Document
@@ -24,6 +25,7 @@ from app.db.paging import Walk
 from app.db.schema import Collection, CollectionScope, Index
 from app.db.sortkeys import encode_fields
 
+_FOLDED: Final = {ord(letter): f"^{letter.lower()}" for letter in ascii_uppercase} | {0: "^0", ord("^"): "^^"}
 STALE_LAYOUT: Final = "wherry: stale layout"
 _REGISTRY = """
 CREATE TABLE IF NOT EXISTS _wherry_collections (
@@ -212,7 +214,7 @@ def add_indexes(connection: sqlite3.Connection, table: Table, added: list[Index]
     connection.execute(f"UPDATE {name} SET layout = {layout}")
     for index in added:
         connection.execute(
-            f"CREATE INDEX {quoted(f'{table.name}:{index.name}')} ON {name} (tenant, {key_column(index)}, id)"
+            f"CREATE INDEX {quoted(f'{table.name}:{_folded(index)}')} ON {name} (tenant, {key_column(index)}, id)"
             f" WHERE {key_column(index)} IS NOT NULL"
         )
     connection.execute(
@@ -230,7 +232,7 @@ def quoted(name: str) -> str:
 
 def key_column(index: Index) -> str:
     """The quoted column of an index's keys."""
-    return quoted(f"k:{index.name}")
+    return quoted(f"k:{_folded(index)}")
 
 
 def marks(number: int) -> str:
@@ -250,6 +252,11 @@ def _fill_keys(connection: sqlite3.Connection, name: str, added: list[Index]) ->
         connection.execute(f"UPDATE {quoted(name)} SET {filled}")
     finally:
         connection.create_function("wherry_key", 2, None)
+
+
+def _folded(index: Index) -> str:
+    """The index's name as SQLite keeps names apart: it takes "a" and "A" for the same, and ends a statement at a NUL."""
+    return index.name.translate(_FOLDED)
 
 
 def _guard_layout(connection: sqlite3.Connection, name: str, layout: int) -> None:

@@ -1,0 +1,13 @@
+"""The contract on the SQLite backend."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.db.contract.suite import *  # noqa: F403 -- the suite's classes and fixtures are collected here
+from tests.db.joined import SqliteBackend
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> SqliteBackend:
+    return SqliteBackend(tmp_path / "contract.sqlite3")
