@@ -12,6 +12,14 @@ PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in ("accelerometer", "camera", "geolocation", "gyroscope", "microphone", "payment", "usb")
 )
+_FIXED = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Permissions-Policy", PERMISSIONS_POLICY),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
 _CSP_BEFORE = "default-src 'none'; script-src 'nonce-"
 _CSP_AFTER = (
     "'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
@@ -29,13 +37,9 @@ def secure(response: Response) -> Response:
     """
     headers = response.headers
     context = current()
+    for name, value in _FIXED:
+        headers[name] = value
     headers["Content-Security-Policy"] = f"{_CSP_BEFORE}{context.nonce}{_CSP_AFTER}"
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
-    headers["Referrer-Policy"] = "same-origin"
-    headers["Permissions-Policy"] = PERMISSIONS_POLICY
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if request.scheme == "https":
         headers["Strict-Transport-Security"] = HSTS
     if context.known_user is not None or "Cache-Control" not in headers:

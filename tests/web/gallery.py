@@ -5,6 +5,7 @@ It has the real web layer and one made-up person in one made-up tenant; nothing 
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -67,20 +68,20 @@ class AgentForm(Form):
     public = BooleanField("Show it on the public page", description="Anybody with the link can try it.")
 
 
-def agents(count: int) -> list[dict[str, Any]]:
+def agents(count: int) -> list[SimpleNamespace]:
     """Rows as a query would answer them."""
     start = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
     names = ("Greeter", "Invoice reader", "Weather at the pier", "Cargo planner", "Translator", "Night watch")
     return [
-        {
-            "id": f"a{number}",
-            "name": f"{names[number % len(names)]} {number}" if number != 3 else LONG,
-            "description": "Answers every ship that calls, in the language it calls in, and writes it into the log. "
+        SimpleNamespace(
+            id=f"a{number}",
+            name=f"{names[number % len(names)]} {number}" if number != 3 else LONG,
+            description="Answers every ship that calls, in the language it calls in, and writes it down. "
             * (number % 3),
-            "status": "retired" if number % 4 == 3 else "active",
-            "updated_at": start - timedelta(hours=7 * number),
-            "version": number % 9 + 1,
-        }
+            status="retired" if number % 4 == 3 else "active",
+            updated_at=start - timedelta(hours=7 * number),
+            version=number % 9 + 1,
+        )
         for number in range(count)
     ]
 

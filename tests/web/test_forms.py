@@ -11,8 +11,7 @@ from app.web import access_control
 from app.web.forms import Form, LineField, Required, RevisionField, TextField, options
 from tests.web.probe import client, make_app
 
-PAGE = """{% import "macros/forms.html" as forms %}
-{% call forms.form(form, submit="Save", cancel="/") %}
+PAGE = """{% call forms.form(form, submit="Save", cancel="/") %}
 {{ forms.field(form.name, autocomplete="off") }}{{ forms.field(form.code, help="Python.") }}
 {{ forms.field(form.colour) }}{{ forms.field(form.secret) }}{{ forms.field(form.shown) }}
 {% endcall %}"""
