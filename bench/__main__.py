@@ -1,0 +1,70 @@
+"""``python -m bench``: run groups of measurements, print a table, write build/bench.json.
+
+The exit status is 1 when a goal is missed: when a ratio's whole 95 % interval lies on the wrong side of it.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter, thread_time
+
+from bench.figures import HEADER, Figure, write_figures
+from bench.harness import Effort
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Measurements that run together: the module whose ``run(folder, number, effort)`` makes their figures."""
+
+    module: str
+    about: str
+    number: int
+    quick_number: int
+
+
+GROUPS = {
+    "contract": Group("bench.contract", "get, save and page against the plain sqlite3 statements", 100_000, 10_000),
+    "peers": Group("bench.against_peers", "the same against other libraries", 100_000, 5_000),
+    "growth": Group("bench.growth", "cost and memory as the other tenants grow", 1_000_000, 50_000),
+    "web": Group("bench.web", "the agents page under gunicorn", 50, 50),
+}
+
+
+def main() -> int:
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    about = "; ".join(f"{name}: {group.about}" for name, group in GROUPS.items())
+    parser.add_argument("groups", nargs="*", choices=[[], *GROUPS], help=about)
+    parser.add_argument("--quick", action="store_true", help="fewer documents and shorter rounds, for CI")
+    parser.add_argument("--rounds", type=int, default=50, help="rounds of each comparison (50)")
+    parser.add_argument("--cpu", action="store_true", help="processor time instead of wall time, for a busy machine")
+    parser.add_argument("--documents", type=int, help="documents instead of the group's own number")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json")
+    asked = parser.parse_args()
+    effort = Effort(asked.rounds, clock=thread_time if asked.cpu else perf_counter)
+    if asked.quick:
+        effort = replace(effort, pieces=3, piece_seconds=0.002, limit=8.0)
+    figures: list[Figure] = []
+    print(HEADER, flush=True)
+    for name in asked.groups or GROUPS:
+        group = GROUPS[name]
+        number = asked.documents or (group.quick_number if asked.quick else group.number)
+        run: Callable[[Path, int, Effort], Iterator[Figure]] = import_module(group.module).run
+        with tempfile.TemporaryDirectory(prefix="wherry-bench-") as folder:
+            for figure in run(Path(folder), number, effort):
+                figures.append(figure)
+                print(figure.as_row(), flush=True)
+    write_figures(figures, asked.output)
+    missed = [figure.name for figure in figures if figure.missed]
+    print(f"{sum(figure.has_goal for figure in figures)} goals, {len(missed)} missed", *missed, sep="\n  ")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
