@@ -146,7 +146,7 @@ class TestExpectations:
         current = service.save(NOTES, "a", {})["rev"]
         good = service.save(NOTES, "b", {})["rev"]
         service.save(PEOPLE, "c", {})
-        writes = [
+        writes: list[Any] = [
             Check(NOTES, "b", good),
             Put(NOTES, "a", {}, stale),
             Put(PEOPLE, "c", {}, ABSENT),

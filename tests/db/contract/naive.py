@@ -65,7 +65,7 @@ def holds(condition: Condition, document: Document) -> bool:
     """Whether a condition lets a document through."""
     value, operand = look(document, condition.field), condition.operand
     if condition.operator == "exists":
-        return (value is not _NOTHING) == operand
+        return bool((value is not _NOTHING) == operand)
     if condition.operator == "eq":
         return alike(value, operand)
     if condition.operator == "in":

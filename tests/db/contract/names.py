@@ -119,8 +119,8 @@ class TestCollections:
         "name",
         [
             "", "/", "Notes", "notes ", " notes", "no-tes", "no.tes", "_notes", "1notes", "nötes", "notes\n", "x" * 61,
-            "a//notes", "acme/", "acme/Notes", "acme/_design", "acme/sqlite_master", "sqlite_notes", "acme/../notes", "%2f",
-            "acme/notes\x00", "$cmd", "acme/notes;", None, 1, b"notes",
+            "a//notes", "acme/", "acme/Notes", "acme/_design", "acme/sqlite_master", "sqlite_notes", "acme/../notes",
+            "%2f", "acme/notes\x00", "$cmd", "acme/notes;", None, 1, b"notes",
         ],
         ids=repr,
     )  # fmt: skip

@@ -1,33 +1,28 @@
 """What every backend keeps: ``from tests.db.contract.suite import *`` in a file with a fixture ``backend``."""
 
-import pytest
-
-for _part in (
-    "commits", "documents", "given", "model", "names", "naive", "operating", "paging", "queries", "reading",
-    "revisions", "storms", "writing",
-):  # fmt: skip
-    pytest.register_assert_rewrite(f"tests.db.contract.{_part}")
-
-from tests.db.contract.commits import TestAllOrNothing, TestCommits, TestExpectations  # noqa: E402
-from tests.db.contract.documents import (  # noqa: E402
+from tests.db.contract.commits import TestAllOrNothing, TestCommits, TestExpectations
+from tests.db.contract.documents import (
     TestPortableValues,
     TestRefusedValues,
     TestSizes,
     TestValuesInQueries,
 )
-from tests.db.contract.fixtures import service, strict_service  # noqa: E402
-from tests.db.contract.names import TestCollections, TestFieldNames, TestIds, TestTenants, tenants  # noqa: E402
-from tests.db.contract.operating import TestPreparing, TestScans, TestServices  # noqa: E402
-from tests.db.contract.paging import TestCounts, TestCursors, TestEarlyEnds, TestUnservedQueries  # noqa: E402
-from tests.db.contract.queries import (  # noqa: E402
+from tests.db.contract.fixtures import service, strict_service
+from tests.db.contract.joining import TestJoining
+from tests.db.contract.model import TestModel, TestQueriesOfEveryKind
+from tests.db.contract.names import TestCollections, TestFieldNames, TestIds, TestTenants, tenants
+from tests.db.contract.operating import TestPreparing, TestScans, TestServices
+from tests.db.contract.paging import TestCounts, TestCursors, TestEarlyEnds, TestUnservedQueries
+from tests.db.contract.queries import (
     TestConditions,
     TestProjection,
     TestTheOneOrder,
     TestTwoFieldsAndMerging,
 )
-from tests.db.contract.reading import TestListing, TestReading, TestReadTogether  # noqa: E402
-from tests.db.contract.revisions import TestKeptRevisions, TestRevisions  # noqa: E402
-from tests.db.contract.writing import TestUpdating, TestWriting, TestWritingInBulk  # noqa: E402
+from tests.db.contract.reading import TestListing, TestReading, TestReadTogether
+from tests.db.contract.revisions import TestKeptRevisions, TestRevisions
+from tests.db.contract.storms import TestReadingYourWrites, TestStorms
+from tests.db.contract.writing import TestUpdating, TestWriting, TestWritingInBulk
 
 __all__ = [
     "TestAllOrNothing",
@@ -40,18 +35,23 @@ __all__ = [
     "TestExpectations",
     "TestFieldNames",
     "TestIds",
+    "TestJoining",
     "TestKeptRevisions",
     "TestListing",
+    "TestModel",
     "TestPortableValues",
     "TestPreparing",
     "TestProjection",
+    "TestQueriesOfEveryKind",
     "TestReadTogether",
     "TestReading",
+    "TestReadingYourWrites",
     "TestRefusedValues",
     "TestRevisions",
     "TestScans",
     "TestServices",
     "TestSizes",
+    "TestStorms",
     "TestTenants",
     "TestTheOneOrder",
     "TestTwoFieldsAndMerging",
