@@ -9,7 +9,7 @@ Whatever is refused is refused here, before any backend sees it, with the path o
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -30,6 +30,7 @@ _OPTIONS = orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_SUBCLASS
 # of JSON, and a document's name adds less than 2,000.
 _SURELY_SMALL = (MAX_BYTES - 2_000) // 4
 _KNOWN_KEYS: set[str] = set()
+_KNOWN_NAMES: set[str] = set()
 _KNOWN_KEYS_LIMIT = 10_000
 
 
@@ -55,11 +56,7 @@ def check_document(document: object, id: str) -> Portable:
     rev = body.pop("_rev", None)
     if rev is not None and type(rev) is not str:
         raise InvalidDocument("a revision is text", path="_rev")
-    if _is_plain(body, 0):
-        for key in body:
-            if key[0] in "_~":
-                raise InvalidDocument("a top-level key does not begin with _ or ~", path=key)
-    else:
+    if not (_KNOWN_NAMES.issuperset(body) or _learn_names(body)) or not _is_plain(body.values(), 0):
         body = _normalised_document(body)
     try:
         data = orjson.dumps(body, option=_OPTIONS)
@@ -132,15 +129,13 @@ def _firestore_size(value: Any) -> int:
     return 1 if value is None or type(value) is bool else 8
 
 
-def _is_plain(value: dict[str, Any], depth: int) -> bool:
-    """Whether an object can be stored as it is. False means: look closer (``_normalised``), not: refuse.
+def _is_plain(values: Iterable[Any], depth: int) -> bool:
+    """Whether values can be stored as they are. False means: look closer (``_normalised``), not: refuse.
 
     This is the hot path of every write, so it decides the usual case in one pass without paths. What it leaves to the
     JSON encoder: lone surrogates and the range of integers.
     """
-    for key, item in value.items():
-        if key not in _KNOWN_KEYS and not _learn_key(key):
-            return False
+    for item in values:
         kind = type(item)
         if kind is str or kind is int or item is None or kind is bool:
             continue
@@ -150,39 +145,30 @@ def _is_plain(value: dict[str, Any], depth: int) -> bool:
         elif depth >= MAX_DEPTH:
             return False
         elif kind is dict:
-            if not _is_plain(item, depth + 1):
+            if not (_KNOWN_KEYS.issuperset(item) or _learn_keys(item)) or not _is_plain(item.values(), depth + 1):
                 return False
-        elif kind is not list or not _is_plain_list(item, depth + 1):
+        elif kind is not list or not _is_plain(item, depth + 1):
             return False
     return True
 
 
-def _is_plain_list(value: list[Any], depth: int) -> bool:
-    for item in value:
-        kind = type(item)
-        if kind is str or kind is int or item is None or kind is bool:
-            continue
-        if kind is float:
-            if not (SMALLEST_FLOAT <= abs(item) <= LARGEST_FLOAT) or item.is_integer():
-                return False
-        elif depth >= MAX_DEPTH:
-            return False
-        elif kind is dict:
-            if not _is_plain(item, depth + 1):
-                return False
-        elif kind is not list or not _is_plain_list(item, depth + 1):
-            return False
-    return True
-
-
-def _learn_key(key: object) -> bool:
-    """Check a key and remember a good one, as a document's keys are few and come again and again."""
-    if type(key) is not str or not 1 <= len(key) <= MAX_KEY_BYTES:
+def _learn_names(body: Document) -> bool:
+    """``_learn_keys`` for a document's top level, whose keys may not begin with ``_`` or ``~`` either."""
+    if not _learn_keys(body) or any(key[0] in "_~" for key in body):
         return False
-    if not key.isascii():
-        return False  # length in bytes and surrogates are for the slow path
-    if len(_KNOWN_KEYS) < _KNOWN_KEYS_LIMIT:
-        _KNOWN_KEYS.add(key)
+    if len(_KNOWN_NAMES) + len(body) <= _KNOWN_KEYS_LIMIT:
+        _KNOWN_NAMES.update(body)
+    return True
+
+
+def _learn_keys(value: dict[Any, Any]) -> bool:
+    """Check an object's keys and remember good ones, as a document's keys are few and come again and again."""
+    for key in value:
+        # The length in bytes and the surrogates of other text are for the slow path.
+        if type(key) is not str or not 1 <= len(key) <= MAX_KEY_BYTES or not key.isascii():
+            return False
+    if len(_KNOWN_KEYS) + len(value) <= _KNOWN_KEYS_LIMIT:
+        _KNOWN_KEYS.update(value)
     return True
 
 
