@@ -8,11 +8,12 @@ they were made. Changes of a tenant's entities stand in the tenant's ``audit``; 
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from app.db.documents import Document
+from app.db.documents import Document, canonical_json
 from app.db.entities import Entity, Timestamp, stored_time
 from app.db.own_collections import AUDIT, AUDIT_INDEXES, INSTALLATION_AUDIT
 from app.db.query import Condition, Query, where
@@ -40,7 +41,8 @@ class FieldChange(BaseModel):
 
 
 class AuditedChange(BaseModel):
-    """What was done to one entity: ``kind`` is its collection, ``label`` what people call it."""
+    """What was done to one entity: ``kind`` is its collection, ``id`` as ``shown_id`` says, ``label`` what people call
+    it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -95,6 +97,17 @@ class InstallationAuditRecord(AnyAuditRecord):
 R = TypeVar("R", bound=AnyAuditRecord)
 
 
+def shown_id(id: str) -> str:
+    """The id as it stands in a record: one that takes more than 200 bytes as JSON is its beginning and a hash."""
+    data = canonical_json({"": id})
+    return id if len(data) <= 205 else f"{id[:20]}~{sha256(data).hexdigest()}"
+
+
+def subject_of(kind: str, id: str) -> str:
+    """What ``subjects`` holds for an entity."""
+    return f"{kind}/{shown_id(id)}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
     """What to show of an audit record; everything given must hold. ``id`` is the entity's and needs its ``kind``.
@@ -125,7 +138,7 @@ class AuditFilter:
         if self.correlation_id is not None:
             found.append(where("correlation_id").eq(self.correlation_id))
         if self.id is not None:
-            found.append(where("subjects").contains(f"{self.kind}/{self.id}"))
+            found.append(where("subjects").contains(subject_of(str(self.kind), self.id)))
         elif self.kind is not None:
             found.append(where("kinds").contains(self.kind))
         if self.action is not None:

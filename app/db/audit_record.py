@@ -6,14 +6,14 @@ from hashlib import sha256
 from typing import Any, Final
 
 from app.db.actors import Actor
-from app.db.audit import MASK, AnyAuditRecord, AuditedChange, AuditRecord, FieldChange
+from app.db.audit import MASK, AnyAuditRecord, AuditedChange, AuditRecord, FieldChange, shown_id, subject_of
 from app.db.audit import InstallationAuditRecord as InstallationRecord
-from app.db.documents import canonical_json, check_document, document_size
+from app.db.documents import canonical_json, document_size
 from app.db.tracking import Change
 from app.hub import Event
 
 MAX_BYTES: Final = 200_000
-"""Of one record, by the strictest count. With 90 entities of 512-byte ids the last of STEPS stays below it."""
+"""Of one record, by the strictest count. With 90 entities the last of STEPS stays below it."""
 _WHOLE, _NAMES, _NOTHING = 600, 0, -1
 STEPS: Final = (_WHOLE, 120, _NAMES, _NOTHING)
 """Characters of a value that are kept, less and less until the record is small; then names only; then no fields."""
@@ -63,11 +63,11 @@ def _record(
             events=events,
             actions=tuple(sorted({entry.action for entry in entries})),
             kinds=tuple(sorted({entry.kind for entry in entries})),
-            subjects=tuple(f"{entry.kind}/{entry.id}" for entry in entries),
+            subjects=tuple(subject_of(change.entity.collection, change.entity.id) for change in changes),
             shortened=keep != _WHOLE,
         )
-        portable = check_document(record.to_document(), record.id)
-        if document_size(portable.body, portable.data) <= MAX_BYTES:
+        document = record.to_document()
+        if document_size(document, canonical_json(document)) <= MAX_BYTES:
             break
     return record
 
@@ -77,7 +77,7 @@ def _entry(change: Change, keep: int) -> AuditedChange:
     return AuditedChange(
         action=change.action,
         kind=entity.collection,
-        id=entity.id,
+        id=shown_id(entity.id),
         label=entity.audit_label()[:MAX_TEXT],
         fields=() if keep == _NOTHING else tuple(_differences(change, keep)),
     )

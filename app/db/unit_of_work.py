@@ -31,6 +31,8 @@ from app.db.tracking import Action, Session
 from app.db.writes import ABSENT, Put
 from app.hub import Event, Hub, TenantRequired, check_event_type
 
+__all__ = ["MAX_EVENTS", "MAX_EVENT_DEPTH", "SYSTEM", "Actor", "UnitOfWork"]
+
 T = TypeVar("T", bound=Entity)
 MAX_EVENT_DEPTH: Final = 10
 MAX_EVENTS: Final = 1_000
