@@ -10,6 +10,7 @@ from app.auth.sessions import Sessions, Timeouts, session_id
 from app.db.unit_of_work import UnitOfWork
 from app.users.entities import User
 from app.users.events import SessionsEnded
+from app.users.services import act_as
 from app.web.context import Principal, current
 
 KEY = "wherry.auth"
@@ -63,6 +64,7 @@ def begin_session(user: User) -> None:
     if isinstance(former, str):
         sessions().forget(session_id(former))
     session.clear()
+    act_as(context.uow, user)
     token = sessions().open(user, request.remote_addr or "", request.headers.get("User-Agent", ""))
     session[TOKEN] = token
     context.session_id = session_id(token)

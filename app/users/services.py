@@ -1,6 +1,7 @@
 """What can be done with accounts; usable without HTTP."""
 
 from contextlib import suppress
+from dataclasses import replace
 from secrets import token_urlsafe
 
 from app.db.errors import Conflict, NotFound
@@ -135,6 +136,11 @@ class Accounts:
         if claimed_by is not None and (owner is None or claimed_by != owner.id):
             return {"email": [Problem("taken", "There is an account with this address already.")]}
         return {}
+
+
+def act_as(uow: UnitOfWork, user: User) -> None:
+    """From now on the unit of work is this person's: somebody who became known in it signed in, or set all up."""
+    uow.actor = replace(uow.actor, kind="user", id=user.id, name=user.name)
 
 
 def email_owner(uow: UnitOfWork, email: str) -> str | None:

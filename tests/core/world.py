@@ -64,9 +64,7 @@ class Browser:
         self, path: str, fields: Mapping[str, str] | None = None, token: str | None = None, **options: Any
     ) -> TestResponse:
         data = {"csrf_token": self.token() if token is None else token, **(fields or {})}
-        return self.client.post(
-            path, data=data, environ_base={"REMOTE_ADDR": self.address}, headers=HTML, **options
-        )
+        return self.client.post(path, data=data, environ_base={"REMOTE_ADDR": self.address}, headers=HTML, **options)
 
     def sign_in(self, email: str, password: str = PASSWORD, next: str = "") -> TestResponse:
         return self.post("/sign-in", {"email": email, "password": password, "next": next})
@@ -83,9 +81,7 @@ class World:
     """See the module."""
 
     def __init__(self, **settings: Any) -> None:
-        self.app: WherryFlask = create_app(
-            {"ENV": "testing", "DATABASE_PROVIDER": "memory", "MODULES": [], **settings}
-        )
+        self.app: WherryFlask = create_app({"ENV": "testing", "DATABASE_PROVIDER": "memory", "MODULES": [], **settings})
         self.clock = Clock()
         self.app.extensions["wherry"].clock = self.clock
         self.database: DatabaseService = self.app.extensions["database"]
@@ -110,7 +106,9 @@ class World:
 
     def user(self, name: str = "Ann", email: str = "", password: str = PASSWORD, **fields: Any) -> User:
         with self.unit() as uow:
-            return Accounts(uow, self.passwords).create(name, email or f"{name.lower()}@example.org", password, **fields)
+            return Accounts(uow, self.passwords).create(
+                name, email or f"{name.lower()}@example.org", password, **fields
+            )
 
     def tenant(self, owner: User, name: str = "Harbour", slug: str = "") -> Tenant:
         with self.unit(new_id()) as uow:
