@@ -73,9 +73,9 @@ def plan_count(indexes: tuple[Index, ...], where: Sequence[Condition]) -> Plan:
     """The plan for counting: no order is asked for, so an index may also end with one field that has ranges."""
     plan = plan_query(indexes, where, ())
     ranged = {condition.field for condition in where if condition.operator in RANGES}
-    if plan.index is not None or not ranged:
+    if (plan.index is not None and not plan.residual) or not ranged:
         return plan
-    candidates = [plan_query(indexes, where, (field,)) for field in sorted(ranged)]
+    candidates = [plan, *(plan_query(indexes, where, (field,)) for field in sorted(ranged))]
     served = [candidate for candidate in candidates if candidate.served]
     return min(served, key=lambda candidate: len(candidate.residual)) if served else plan
 
