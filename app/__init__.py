@@ -5,16 +5,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from app import web
+from app import auth, core, tenants, users, web
 from app.config import SettingsError, load_settings
 from app.db import get_database_service
+from app.db.cli import db_commands
 from app.db.entities import schema_of
+from app.db.flask_ext import install_database
 from app.web import correlation, health, logs
 from app.web.access import check_routes
 from app.web.application import WherryFlask
 from app.web.registry import Registry
-
-PACKAGES = ("app.users", "app.tenants", "app.auth", "app.core")
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> WherryFlask:
@@ -31,15 +31,18 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> WherryFlask:
 
     registry = Registry()
     web.register(app, registry)
-    for package in PACKAGES:
-        if find_spec(package):
-            import_module(package).register(app, registry)
+    users.register(app, registry)
+    tenants.register(app, registry)
+    auth.register(app, registry)
+    core.register(app, registry)
     for name in settings.modules:
         _module(name).register(app, registry)
         registry.modules.append(name)
 
-    schema = schema_of(*registry.entities)
-    app.extensions["database"] = get_database_service(settings, schema, strict=settings.env != "production")
+    # A query that no index serves is a mistake to find while developing, and a slow page in production.
+    strict = settings.env != "production"
+    install_database(app, get_database_service(settings, schema_of(*registry.entities), strict=strict))
+    app.cli.add_command(db_commands)
     health.register(app, deadline=settings.ready_timeout)
     logs.register(app)
     correlation.register(app)
@@ -49,6 +52,6 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> WherryFlask:
 
 def _module(name: str) -> Any:
     """The feature module of that name, imported only because it is switched on."""
-    if not name.isidentifier() or find_spec("app.modules") is None or find_spec(f"app.modules.{name}") is None:
+    if not name.isidentifier() or find_spec(f"app.modules.{name}") is None:
         raise SettingsError(f"MODULES names {name!r}, and there is no such folder under app/modules")
     return import_module(f"app.modules.{name}")

@@ -1,19 +1,24 @@
 """The `wherry` command: Flask's own command line for this application.
 
-Packages add their commands in their `register(app, registry)` through `app.cli`; here are only those that the server
-needs to start.
+Packages add their commands in their `register(app, registry)` through `app.cli`; here are only those that `make run`
+and `make demo` need to start.
 """
 
 import json
 import sys
+from secrets import token_urlsafe
 
 import click
 from flask import Flask, current_app
 from flask.cli import FlaskGroup, with_appcontext
 
 from app import create_app
+from app.auth.set_up import SetUps, Wanted
 from app.errors import WherryError
 from app.settings import Settings
+from app.users.cli import command_unit
+from app.users.context import state
+from app.users.services import Accounts
 
 SERVER_SETTINGS = (
     "host", "port", "workers", "threads", "worker_timeout", "graceful_timeout", "keep_alive", "log_level", "public_url",
@@ -47,6 +52,20 @@ def server_settings() -> None:
     """Print what gunicorn.conf.py needs, as JSON; fails like a start would if the application cannot be made."""
     settings: Settings = current_app.extensions["settings"]
     click.echo(json.dumps({name: getattr(settings, name) for name in SERVER_SETTINGS}))
+
+
+@cli.command("demo-data", hidden=True)
+@with_appcontext
+def demo_data() -> None:
+    """Make an account with a new password, a tenant and sample data in an empty database, and print how to sign in."""
+    wanted = Wanted("Demo Owner", "demo@example.org", token_urlsafe(9), "Demo Harbour", "demo", sample=True)
+    with command_unit("demo-data") as uow:
+        set_ups = SetUps(uow)
+        if not set_ups.needed():
+            raise click.ClickException("There are accounts already: sample data is for an empty database.")
+        samples = current_app.extensions["wherry"].sample_data
+        set_ups.carry_out(Accounts(uow, state().passwords), wanted, samples)
+    click.echo(f"\nSign in as {wanted.email} with the password {wanted.password}")
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NO_SUCH_COMMAND = 2
 
 
 def wanted_port() -> int:
@@ -58,9 +57,8 @@ def demo(port: int) -> int:
     )
     try:
         filled = subprocess.run([sys.executable, "-m", "app.cli", "demo-data"], env=environment, check=False).returncode
-        if filled not in (0, NO_SUCH_COMMAND):
+        if filled != 0:
             return filled
-        # Without that command the link leads through set-up, which makes the sample data too.
         server = subprocess.Popen(command, env=environment)
         for sign in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, lambda *_: server.terminate())  # and wait for it, before its folder goes

@@ -80,7 +80,16 @@ def test_a_module_that_is_switched_off_does_not_exist(sample_module: str) -> Non
     app = create_app({"ENV": "testing", "MODULES": []})
     assert app.test_client().get("/sample_one-page").status_code == 404
     assert "app.modules.sample_one" not in sys.modules
-    assert list(app.extensions["wherry"].navigation(frozenset(app.extensions["wherry"].permissions))) == []
+
+
+def test_switching_agents_off_takes_its_pages_links_and_rights_away() -> None:
+    for modules in ([], ["agents"]):
+        app = create_app({"ENV": "testing", "MODULES": modules})
+        registry = app.extensions["wherry"]
+        links = [item.section for item in registry.navigation(frozenset(registry.permissions))]
+        assert ("agents" in links) == bool(modules)
+        assert ("agents.view" in registry.permissions) == bool(modules)
+        assert any(rule.endpoint.startswith("agents.") for rule in app.url_map.iter_rules()) == bool(modules)
 
 
 @pytest.mark.parametrize("name", ["no_such_module", "../web", "a.b", "", "os"])
