@@ -101,10 +101,10 @@
   if (wide > innerWidth) {
     say(`the page is ${wide} px wide in a window of ${innerWidth}`);
     for (const element of document.body.querySelectorAll("*")) {
-      if (element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(".side, .tabs, .scroll, .hidden-text, pre")) { say("too wide", element); break; }
+      if (element.getBoundingClientRect().right > innerWidth + 1 && !element.closest("nav, .tabs, .scroll, .hidden-text, pre")) { say("too wide", element); break; }
     }
   }
-  for (const element of document.querySelectorAll("a.button, button, summary, select, .side a, .menu-body a")) {
+  for (const element of document.querySelectorAll("a.button, button, summary, select, nav.side a, .menu-body a")) {
     const box = element.getBoundingClientRect();
     if (shown(element) && (box.width < 24 || box.height < 24)) say(`a target of ${box.width} x ${box.height} px`, element);
   }

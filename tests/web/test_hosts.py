@@ -1,3 +1,5 @@
+from urllib.parse import unquote, urlsplit
+
 import pytest
 from flask import request
 
@@ -78,6 +80,22 @@ def test_the_client_address_counts_only_the_configured_hops() -> None:
             "/open", headers={"X-Forwarded-For": "6.6.6.6, 10.0.0.1, 10.0.0.2"}
         )
     assert seen == ["127.0.0.1", "10.0.0.2", "10.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//localhost//evil.example/",
+        "/t//evil.example",
+        "/t/pier//evil.example",
+        "/%2f%2fevil.example",
+        "/.//evil.example",
+    ],
+)
+def test_no_address_makes_the_router_redirect_to_another_host(path: str) -> None:
+    answer = client(make_app(), "anna").get("/", environ_overrides={"PATH_INFO": unquote(path), "RAW_URI": path})
+    assert urlsplit(answer.headers.get("Location", "http://localhost/")).netloc in ("", "localhost")
+    assert not answer.headers.get("Location", "/").startswith("//")
 
 
 def test_an_empty_list_answers_to_every_host() -> None:

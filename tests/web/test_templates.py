@@ -41,6 +41,17 @@ def test_every_form_that_posts_has_the_csrf_field(path: Path) -> None:
         assert re.search(r"csrf_field\(\)|hidden\(form\)|forms\.hidden\(|csrf_token|hidden_tag", form), form[:120]
 
 
+def test_every_class_that_a_template_uses_has_a_rule_in_the_style_sheet() -> None:
+    rules = (ROOT / "app/web/static/wherry.css").read_text(encoding="utf-8")
+    known = set(re.findall(r"\.([a-z][\w-]*)", rules))
+    unknown: dict[str, str] = {}
+    for path in TEMPLATES:
+        for value in re.findall(r'class="((?:[^"{]|\{\{.*?\}\}|\{%.*?%\})*)"', path.read_text(encoding="utf-8")):
+            words = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", " ", value).split()
+            unknown |= {word: name(path) for word in words if word not in known}
+    assert unknown == {}
+
+
 @pytest.mark.parametrize(
     "bad",
     [

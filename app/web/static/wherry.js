@@ -89,6 +89,7 @@ for (const form of document.querySelectorAll("form[method=post]")) {
     if (event.defaultPrevented) return;
     if (sent) event.preventDefault();
     sent = true;
+    setTimeout(() => { sent = false; }, 5000); // an answer that is a download leaves the page where it is
   });
   if (form.hasAttribute("data-guard")) {
     form.addEventListener("input", () => { changed = true; });
