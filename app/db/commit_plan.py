@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import orjson
+
 from app.db.documents import Document, check_document, split_rev
 from app.db.errors import Conflict, Key, TooLarge
 from app.db.writes import ABSENT, Check, Delete, Expected, Put, Write
@@ -19,13 +21,15 @@ class CommitPlan:
         self._documents: dict[Key, Document] = {}
         self._bytes = 0
 
-    def put(self, path: str, id: str, document: Document, expect: Expected) -> Document:
-        """Answers the document as the database will keep it."""
-        portable = check_document(document, id)
-        self._bytes += len(portable.data)
-        self._add(Put(path, id, portable.body, expect))
-        self._documents[path, id] = portable.body
-        return portable.body
+    def put(self, path: str, id: str, document: Document, expect: Expected) -> None:
+        """A document that is to be written; InvalidDocument if it is no JSON. The database checks it closely."""
+        try:
+            self._bytes += len(orjson.dumps(document))
+        except orjson.JSONEncodeError:
+            check_document(document, id)  # says where
+            raise
+        self._add(Put(path, id, document, expect))
+        self._documents[path, id] = document
 
     def delete(self, path: str, id: str, expect: Expected) -> None:
         """A document that is to go."""

@@ -64,7 +64,9 @@ def plan_change(path: str, held: Tracked[Any], plan: CommitPlan, at: datetime) -
     """
     entity: Entity = held.entity
     if held.action == "created":
-        return Change("created", entity, {}, plan.put(path, entity.id, entity.to_document(), ABSENT))
+        created = _portable(entity)
+        plan.put(path, entity.id, created, ABSENT)
+        return Change("created", entity, {}, created)
     expect = entity.rev
     if expect is None:
         raise RuntimeError(f"{type(entity).__name__} {entity.id!r} is stored and has lost its revision.")
@@ -73,14 +75,14 @@ def plan_change(path: str, held: Tracked[Any], plan: CommitPlan, at: datetime) -
     if held.action == "deleted":
         plan.delete(path, entity.id, expect)
         return Change("deleted", entity, before, {})
-    if canonical_json(_portable(entity)) == canonical_json(before):
+    after = _portable(entity)
+    if canonical_json(after) == canonical_json(before):
         return None
     set_quietly(entity, updated_at=at)
-    unknown = {name: value for name, value in stored.items() if name not in type(entity).model_fields}
-    after = entity.to_document()
     after["updated_at"] = stored_time(at)
-    document = plan.put(path, entity.id, {**unknown, **after}, expect)
-    return Change("changed", entity, before, {name: value for name, value in document.items() if name not in unknown})
+    unknown = {name: value for name, value in stored.items() if name not in type(entity).model_fields}
+    plan.put(path, entity.id, {**unknown, **after}, expect)
+    return Change("changed", entity, before, after)
 
 
 def set_quietly(entity: Entity, **values: Any) -> None:
