@@ -32,6 +32,11 @@ class FieldPair:
     pick: Side = "mine"
     both_changed: bool = False
 
+    @property
+    def sides(self) -> tuple[str, str, str]:
+        """For the macro that shows two versions beside each other."""
+        return self.label, self.theirs, self.mine
+
 
 def pairs(
     theirs: AgentContent, mine: AgentContent, names: Mapping[str, str], base: AgentContent | None = None

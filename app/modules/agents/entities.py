@@ -1,7 +1,7 @@
 """What is stored of an agent: the part that people edit, the agent around it, and every version it has had.
 
-The fields are plain and unchecked here, so that what an earlier release accepted can always be read; ``rules`` says what
-may be saved.
+The fields are plain and unchecked here, so that what an earlier release accepted can always be read; ``rules`` says
+what may be saved.
 """
 
 import unicodedata

@@ -54,7 +54,7 @@ def count_agents(agents: EntityStore[Agent], search: Search) -> tuple[int, bool]
 
 
 def agents_to_call(agents: EntityStore[Agent], chosen: list[str], without: str = "") -> list[tuple[str, str]]:
-    """(id, name) of what an agent may be allowed to call, by name: the first 500 that are not archived, and the chosen."""
+    """(id, name) of what an agent may be allowed to call, by name: the first 500, not the archived, and the chosen."""
     page = agents.rows(Query(order_by=("name_key",), limit=MAX_CHOICES, fields=("name", "name_key", "status")))
     found = {
         row.id: (row.name_key, row.name)
@@ -79,5 +79,9 @@ def callers_of(agents: EntityStore[Agent], id: str) -> RowPage:
 
 def newest_version(versions: EntityStore[AgentVersion], agent_id: str) -> AgentVersion | None:
     """The version with the highest number; None if there never was such an agent."""
-    mine = where("agent_id").eq(agent_id)
-    return versions.first(Query(where=(mine,), order_by=("number",), descending=True, limit=1))
+    return versions.first(Query(where=of_agent(agent_id), order_by=("number",), descending=True, limit=1))
+
+
+def of_agent(agent_id: str) -> tuple[Condition, ...]:
+    """For queries of the versions of one agent, ordered by number."""
+    return (where("agent_id").eq(agent_id),)

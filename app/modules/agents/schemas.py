@@ -1,8 +1,8 @@
 """The subset of JSON Schema that an agent's input and output may be described with.
 
-It is what a form can be made from and what can be checked in time linear in the value: types, properties, items, bounds,
-enumerations. Left out on purpose: ``$ref`` and the combinations (anyOf ...), which no form can show, and ``pattern``,
-which can be made to take for ever.
+It is what a form can be made from and what can be checked in time linear in the value: types, properties, items,
+bounds, enumerations. Left out on purpose: ``$ref`` and the combinations (anyOf ...), which no form can show, and
+``pattern``, which can be made to take for ever.
 """
 
 import json

@@ -41,6 +41,10 @@ class AgentService:
         """One version of an agent that exists or was deleted, or NotFound."""
         return self.versions.get(version_id(id, number))
 
+    def newest(self, id: str) -> AgentVersion:
+        """The version with the highest number, of an agent that exists or was deleted, or NotFound."""
+        return newest_version(self.versions, id) or self.version(id, 1)
+
     def check(self, content: AgentContent, id: str | None = None) -> None:
         """Invalid with everything that is wrong with ``content`` for the agent ``id``, or for a new one."""
         content = tidy(content)
@@ -111,9 +115,9 @@ class AgentService:
         if rev or self.agents.get_or_none(id) is not None:
             return self.change(id, rev, content, note)
         self.check(content, id)
-        first, newest = self.version(id, 1), newest_version(self.versions, id)
+        first = self.version(id, 1)
         again = Agent(id=id, owner=first.author, owner_name=first.author_name)
-        again.version = again.newest = (newest or first).number + 1
+        again.version = again.newest = self.newest(id).number + 1
         return self._add(again, content, f"{note} after the agent was deleted")
 
     def delete(self, id: str, rev: str) -> Agent:
