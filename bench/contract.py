@@ -67,7 +67,12 @@ def run(folder: Path, number: int, effort: Effort) -> Iterator[Figure]:
 
 
 def _figures(
-    kind: str, title: str, runs: dict[str, Run], inputs: Inputs, effort: Effort, before: Callable[[], object] = lambda: None
+    kind: str,
+    title: str,
+    runs: dict[str, Run],
+    inputs: Inputs,
+    effort: Effort,
+    before: Callable[[], object] = lambda: None,
 ) -> Iterator[Figure]:
     rounds = measure(runs, inputs, effort, before=before)
 

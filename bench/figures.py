@@ -93,7 +93,8 @@ class Figure:
         interval = f"{_shown(self.low)} .. {_shown(self.high)}"
         return (
             f"{self.name:<66} {_shown(self.ratio):>8} {interval:>20} {goal:>12} {verdict:<6}"
-            f" {_shown(self.ours):>10} {_shown(self.theirs):>10} {self.unit}" + (f"  ({self.note})" if self.note else "")
+            f" {_shown(self.ours):>10} {_shown(self.theirs):>10} {self.unit}"
+            + (f"  ({self.note})" if self.note else "")
         )
 
 

@@ -13,7 +13,6 @@ What can be said without the operands (``Shape``) is remembered, as an applicati
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
 from typing import NamedTuple
 
 from app.db.fields import parse_field
@@ -113,36 +112,30 @@ def _equality_on(field: str, asked: tuple[tuple[str, str], ...]) -> int | None:
 def _fill(shape: Shape, where: Sequence[Condition], order: tuple[tuple[str, ...], ...]) -> Plan | None:
     """The plan for these operands, or None if they make too many runs."""
     left = [where[place] for place in shape.left]
-    prefix = b""
-    choices: list[tuple[bytes, ...]] = []
-    runs = 1
+    prefixes = [b""]
     for place in shape.fixing:
         condition = where[place]
         if condition.operator == "eq":
-            keys: tuple[bytes, ...] = (encode_value(condition.operand) or b"",)
+            key = encode_value(condition.operand) or b""
+            prefixes = [prefix + key for prefix in prefixes]
+            cut = is_cut_key(key)
         else:
             # Two operands may share a key (they are cut, or the same): one run for both.
-            keys = tuple(dict.fromkeys([encode_value(operand) or b"" for operand in condition.operand]))
-            runs *= len(keys)
-        if any(map(is_cut_key, keys)):
+            keys = dict.fromkeys([encode_value(operand) or b"" for operand in condition.operand])
+            if len(prefixes) * len(keys) > MAX_SPANS:
+                return None
+            prefixes = [prefix + key for prefix in prefixes for key in keys]
+            cut = any(map(is_cut_key, keys))
+        if cut:
             left.append(condition)
-        choices.append(keys)
-    if runs > MAX_SPANS:
-        return None
     low, high = b"", ABOVE
     for place in shape.narrowing:
         (first, last), exact = _bounds(where[place])
         low, high = max(low, first), min(high, last)
         if not exact:
             left.append(where[place])
-    spans: tuple[Span, ...] = ()
-    if low < high and runs == 1:
-        prefix = b"".join([keys[0] for keys in choices])
-        spans = (Span(prefix, prefix + low, prefix + high),)
-    elif low < high:
-        prefixes = [b"".join(combination) for combination in product(*choices)]
-        spans = tuple([Span(prefix, prefix + low, prefix + high) for prefix in prefixes])
-    return Plan(shape.index, spans, tuple(left), order, True)
+    spans = [Span(prefix, prefix + low, prefix + high) for prefix in prefixes] if low < high else []
+    return Plan(shape.index, tuple(spans), tuple(left), order, True)
 
 
 def _bounds(condition: Condition) -> tuple[tuple[bytes, bytes], bool]:

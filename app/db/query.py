@@ -6,7 +6,6 @@ Conditions are exact and never coerce: true is not 1, a range or prefix matches 
 is not the same as missing. What is wrong with a query is an InvalidQuery that names the field when the query is built.
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -30,14 +29,15 @@ class Condition:
     field: str
     operator: Operator
     operand: Any
-    parts: tuple[str, ...] = dataclasses.field(init=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "parts", parse_field(self.field))
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parsed field."""
+        return parse_field(self.field)
 
     def matches(self, document: Document) -> bool:
         """Whether a document satisfies the condition, exactly."""
-        return _TESTS[self.operator](value_at(document, self.parts), self.operand)
+        return _TESTS[self.operator](value_at(document, parse_field(self.field)), self.operand)
 
 
 class Field:
@@ -149,7 +149,7 @@ class Query:
             raise InvalidQuery("one or two different fields, as a tuple", name="order_by")
         for field in self.order_by:
             parse_field(field)
-        if len(set(self.order_by)) != len(self.order_by):
+        if len(self.order_by) == 2 and self.order_by[0] == self.order_by[1]:
             raise InvalidQuery("one or two different fields, as a tuple", name="order_by")
         if self.fields is not None:
             if type(self.fields) is not tuple:

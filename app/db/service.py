@@ -89,9 +89,7 @@ class DatabaseService(ABC):
     def get(self, collection: str, id: str) -> Document:
         """The document as last committed (linearizable), or NotFound."""
         name = self._names.get(collection) or self._name(collection)
-        if (
-            type(id) is not str or not id.isascii() or not 0 < len(id) <= MAX_ID_BYTES
-        ):  # check_id's usual case, without a call
+        if type(id) is not str or not id.isascii() or not 0 < len(id) <= MAX_ID_BYTES:  # check_id's usual case
             check_id(id)
         try:
             document = self._get(name, id)
@@ -190,12 +188,12 @@ class DatabaseService(ABC):
     def save(self, collection: str, id: str, document: Document) -> Saved:
         """Create or replace; with ``_rev`` in the document, replace that revision or raise Conflict."""
         name = self._names.get(collection) or self._name(collection)
-        check_id(id)
+        if type(id) is not str or not id.isascii() or not 0 < len(id) <= MAX_ID_BYTES:  # check_id's usual case
+            check_id(id)
         portable = check_document(document, id)
-        if portable.rev is not None:
-            _checked_revision(portable.rev)
+        expect = portable.rev
         try:
-            rev = self._save(name, id, portable, ANY if portable.rev is None else portable.rev)
+            rev = self._save(name, id, portable, ANY if expect is None else _checked_revision(expect))
         except self.driver_errors as error:
             raise self._translate(error) from error
         return {"id": id, "rev": rev}

@@ -37,6 +37,7 @@ from app.db.paging import Slice, Walk
 from app.db.planner import Plan
 from app.db.schema import Collection, CollectionScope, Index, Schema
 from app.db.service import DatabaseService
+from app.db.sortkeys import encode_fields
 from app.db.writes import ABSENT, ANY, Expected, Outcome, Prepared
 from app.errors import WherryError
 
@@ -259,19 +260,21 @@ class SqliteDatabase(DatabaseService):
 
     def _put(self, table: Table, name: Name, id: str, portable: Portable, expect: Expected) -> str:
         """One statement that creates or replaces under the expectation."""
+        body, data, _ = portable
         token = new_token()
-        data = portable.data.decode()
-        connection = self._connection()
+        values = (token, data.decode(), *[encode_fields(body, fields) for fields in table.paths])
+        try:
+            connection = self._registry.local.connection
+        except AttributeError:
+            connection = self._registry.local.open()
         if expect is ANY:
-            connection.execute(table.save, (name.tenant, id, token, data, *table.keys(portable.body)))
+            connection.execute(table.save, (name.tenant, id, *values))
             return token
         if expect is ABSENT:
-            changed = connection.execute(table.create, (name.tenant, id, token, data, *table.keys(portable.body)))
+            changed = connection.execute(table.create, (name.tenant, id, *values))
         else:
             expected, _ = split_rev(str(expect))
-            changed = connection.execute(
-                table.replace, (token, data, *table.keys(portable.body), name.tenant, id, expected)
-            )
+            changed = connection.execute(table.replace, (*values, name.tenant, id, expected))
         if not changed.rowcount:
             raise Conflict([(name.path, id)])
         return token
