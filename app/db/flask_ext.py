@@ -12,6 +12,7 @@ from flask import Flask, current_app
 
 from app.db.actors import Actor
 from app.db.ambient import ambient_unit
+from app.db.scope import open_tenant
 from app.db.service import DatabaseService
 from app.db.unit_of_work import UnitOfWork
 
@@ -38,13 +39,15 @@ def current_database() -> DatabaseService:
 
 
 def command_unit(command: str, *, tenant_id: str | None = None) -> AbstractContextManager[UnitOfWork]:
-    """A unit of work for a command or job, inside an application context; commits when the block ends without an error.
+    """A unit of work for a command or job, inside an application context; commits when its block ends without an error.
 
-    The audit record names ``command`` as the actor. Blocks inside it join it. Uses the hub and clock that the
-    application registered.
+    NotFound for a tenant that does not exist. The audit record names ``command`` as the actor. Blocks inside it join
+    it. Uses the hub and clock that the application registered.
     """
     registry: Any = current_app.extensions.get("wherry")
     options = {} if registry is None else {"hub": registry.hub, "clock": registry.clock}
     actor = Actor(kind="command", id=command, name=command, correlation_id=token_hex(16))
     service = current_database()
+    if tenant_id is not None:
+        open_tenant(service, tenant_id)
     return ambient_unit(lambda: UnitOfWork(service, tenant_id=tenant_id, actor=actor, **options))

@@ -17,6 +17,7 @@ removed is left out of ``find`` and ``first`` only.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -99,26 +100,16 @@ class EntityStore(Generic[T]):
 
     def first(self, query: Query) -> T | None:
         """The first entity that matches, or None; the query's limit and cursor do not count."""
-        for entity in self.iterate(query):
-            return entity
-        return None
+        return next(self.iterate(replace(query, limit=1, cursor=None)), None)
 
     def iterate(self, query: Query) -> Iterator[T]:
-        """Every entity that matches, from page to page. The unit holds them all: take ``rows`` for thousands."""
-        cursor: str | None = None
+        """Every entity that matches, from the query's cursor on. The unit holds them all: take ``rows`` for many."""
         while True:
-            asked = Query(
-                where=query.where,
-                order_by=query.order_by,
-                descending=query.descending,
-                limit=query.limit,
-                cursor=cursor,
-            )
-            page = self.find(asked)
+            page = self.find(query)
             yield from page.items
             if page.cursor is None:
                 return
-            cursor = page.cursor
+            query = replace(query, cursor=page.cursor)
 
     def count(self, where: tuple[Condition, ...] = (), up_to: int = 1_000) -> tuple[int, bool]:
         """How many match, and whether that is exact: counting stops at ``up_to``."""

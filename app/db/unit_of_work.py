@@ -173,7 +173,8 @@ class UnitOfWork:
         """Run the handlers of the emitted events, then write everything that is registered, with its audit record.
 
         Conflict (or Taken, for a claim) if an expectation does not hold, TooLarge beyond 90 documents or 3 MB; nothing
-        was written then, and the unit is rolled back. If nothing differs from what is stored, nothing is written.
+        was written then, and the unit is rolled back. After Unavailable with ``outcome="unknown"`` nobody knows whether
+        it was. If nothing differs from what is stored, nothing is written.
         """
         if self._session.state != "open":
             raise RuntimeError(f"This unit of work is {self._session.state} and cannot be committed.")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask, abort, redirect
 
-from app.db import DatabaseService, open_database
+from app.db import DatabaseService, InvalidQuery, NotFound, open_database
 from app.db.audit import AuditRecord, newest
 from app.db.flask_ext import command_unit, current_database, install_database
 from app.db.unit_of_work import UnitOfWork
@@ -21,7 +21,9 @@ KEY = "a key that only these tests use, 32+"
 
 @pytest.fixture
 def db() -> DatabaseService:
-    return open_database("memory:", SCHEMA, strict=True)
+    database = open_database("memory:", SCHEMA, strict=True)
+    database.save("tenants", "t1", {"name": "One"})
+    return database
 
 
 def boats(db: DatabaseService) -> list[str]:
@@ -77,6 +79,13 @@ class TestCommands:
         with app.app_context(), pytest.raises(ZeroDivisionError), command_unit("launch", tenant_id="t1") as uow:
             launch_and_fail(uow)
         assert boats(db) == []
+
+    @pytest.mark.parametrize("tenant", ["t2", ""])
+    def test_a_tenant_that_does_not_exist_is_refused(self, db: DatabaseService, tenant: str) -> None:
+        app = Flask("one")
+        install_database(app, db)
+        with app.app_context(), pytest.raises((NotFound, InvalidQuery)):
+            command_unit("launch", tenant_id=tenant)
 
     def test_it_uses_the_applications_hub(self, db: DatabaseService) -> None:
         app = Flask("one")

@@ -184,6 +184,14 @@ class TestConflicts:
             with pytest.raises(Conflict):
                 uow.commit()
 
+    def test_a_document_that_must_be_absent_cannot_be_changed_beside(self, dock: Dock) -> None:
+        (boat,) = dock.launch("Ariel")
+        with dock.unit() as uow:
+            uow.require_absent(Boat, boat.id)
+            renamed(uow, boat, "Bounty")
+            with pytest.raises(Conflict):
+                uow.commit()
+
     def test_an_entity_may_be_required_unchanged_and_changed(self, dock: Dock) -> None:
         (boat,) = dock.launch("Ariel")
         with dock.unit() as uow:
