@@ -36,6 +36,8 @@ def copy_tree() -> None:
             shutil.copytree(ROOT / name, COPY / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copyfile(ROOT / name, COPY / name)
+    # The database layer stands alone: without the application's wiring each mutant is tried in half the time.
+    (COPY / "app" / "__init__.py").write_text("", encoding="utf-8")
 
 
 def pytest(tests: Sequence[str], seconds: float = 600) -> "subprocess.CompletedProcess[str]":

@@ -1,5 +1,7 @@
 """Reading: what get, get_many, read_together and list_all promise."""
 
+from copy import deepcopy
+
 import pytest
 
 from app.db import DatabaseService, NotFound, TooLarge
@@ -49,7 +51,8 @@ class TestReading:
     @EVERY_READER
     def test_reads_return_copies(self, service: DatabaseService, read: Reader) -> None:
         service.save(NOTES, "a", {"name": "Ada", "tags": ["x"], "deep": {"list": [{"n": 1}]}})
-        before = read(service, NOTES, "a")
+        # A copy of the copy: two reads of one shared object would agree with each other.
+        before = deepcopy(read(service, NOTES, "a"))
         mine = read(service, NOTES, "a")
         assert mine is not None
         mine["name"] = "changed"
