@@ -73,7 +73,11 @@ class Invitation(Entity):
     """A link that lets one person in. The id is the digest of the link's secret, which nobody can read here."""
 
     collection: ClassVar[str] = "invitations"
-    indexes: ClassVar[tuple[Index, ...]] = (Index("created_at"), Index("email", "created_at"))
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index("created_at"),
+        Index("email", "created_at"),
+        Index("expires_at"),
+    )
 
     email: str
     role: Role

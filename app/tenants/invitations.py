@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from secrets import token_urlsafe
 
+from app.db.entities import stored_time
 from app.db.query import Query, where
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid, Problem
@@ -18,6 +19,7 @@ from app.tenants.services import tenant_of
 from app.users.addresses import normalise_email
 
 LIFETIME = timedelta(days=7)
+MOST_SWEPT = 20
 MOST_OPEN = 200
 """Open invitations of one tenant; further ones are refused until some are used, withdrawn or too old."""
 
@@ -73,12 +75,13 @@ class Invitations:
         given = next((known for known in self.members.may_give() if known == role), None)
         if given is None:
             problems["role"] = [Problem("invalid", "This is not a role that you can give.")]
-        if self.store.count((), MOST_OPEN)[0] >= MOST_OPEN:
+        if self.store.count((where("expires_at").gt(stored_time(self.uow.clock())),), MOST_OPEN)[0] >= MOST_OPEN:
             problems[""] = [Problem("too_many", "There are too many invitations; withdraw some first.")]
         if problems or given is None:
             raise Invalid(problems)
         for earlier in self._to(address):
             self.store.remove(earlier)
+        self._sweep()
         link = Link(tenant_of(self.uow), token_urlsafe(32))
         invitation = Invitation(
             id=link.invitation_id,
@@ -103,6 +106,12 @@ class Invitations:
         """Use it up; the account becomes a member. False if it was one already, with the role it had."""
         self.store.remove(invitation)
         return self.members.join(user_id, invitation.role)
+
+    def _sweep(self) -> None:
+        """Take some of those away that are too old: whoever makes new ones clears up."""
+        over = where("expires_at").lt(stored_time(self.uow.clock()))
+        for old in self.store.find(Query(where=(over,), order_by=("expires_at",), limit=MOST_SWEPT)).items:
+            self.store.remove(old)
 
     def _to(self, email: str) -> list[Invitation]:
         return self.store.find(

@@ -73,6 +73,7 @@ def _says(password: str, name: str, email: str) -> bool:
     """Whether nothing is left of the password once the person's own words, digits and signs are taken out."""
     text = password.casefold()
     words = {PRODUCT, email.casefold(), email.casefold().partition("@")[0], "".join(name.casefold().split())}
+    words.add(email.casefold().rpartition("@")[2])
     words |= {word.casefold() for word in _WORD.findall(f"{name} {email}")}
     for word in sorted((word for word in words if len(word) >= 4), key=len, reverse=True):
         text = text.replace(word, "")

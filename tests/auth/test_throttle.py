@@ -78,7 +78,7 @@ def test_another_accounts_known_browser_is_worth_nothing(world: World) -> None:
 def test_a_forged_device_cookie_is_worth_nothing(world: World) -> None:
     ann = world.user()
     thief = world.browser()
-    thief.client.set_cookie("wherry-device", '{"%s":"x"}' % ann.id, path="/sign-in")
+    thief.client.set_cookie("wherry-device", f'{{"{ann.id}":"x"}}', path="/sign-in")
     assert [thief.sign_in(ann.email, "wrong").status_code for _ in range(4)] == [422, 422, 422, 429]
 
 
