@@ -126,7 +126,7 @@ class AgentForm(Form):
                 yield field, self._fields[field]._value() if field != "status" else self.status.data or ""
 
     def save(self, action: Callable[[AgentContent], Result], check: Callable[[AgentContent], None]) -> Result | None:
-        """``action(content)``; or None with all that is wrong on its field: the shape, and what only ``check`` knows."""
+        """``action(content)``; or None with all that is wrong beside its field: the shape, and what ``check`` finds."""
         saved = self.submit(lambda _: action(self.content()))
         if saved is None:
             try:

@@ -18,8 +18,18 @@ from app.web.difference import lines
 from app.web.listing import Wanted
 
 FIRST_DRAFT = AgentContent(
-    code='def handler(event):\n    name = event.get("name", "stranger")\n    return {"greeting": "Hello, " + name + "!"}\n',
-    input_schema='{\n  "type": "object",\n  "properties": {\n    "name": {"type": "string"}\n  }\n}',
+    code="""\
+def handler(event):
+    name = event.get("name", "stranger")
+    return {"greeting": f"Hello, {name}!"}
+""",
+    input_schema="""\
+{
+  "type": "object",
+  "properties": {
+    "name": {"type": "string"}
+  }
+}""",
 )
 """What a new agent begins with: something that works, to be changed."""
 
@@ -37,7 +47,8 @@ def form_page(form: AgentForm, agent: Agent | None = None, **values: Any) -> tup
     chosen = form.calls.data or []
     form.calls.choices = queries.agents_to_call(agents, chosen, without=agent.id if agent else "")
     if sides := values.pop("sides", None):
-        values["rows"] = pairs(*sides, names=queries.names_of(agents, [id for side in sides for id in side.calls]))
+        theirs, mine = sides
+        values["rows"] = pairs(theirs, mine, queries.names_of(agents, [*theirs.calls, *mine.calls]))
     return form.page("agents/form.html", agent=agent, **values)
 
 

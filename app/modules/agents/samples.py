@@ -11,7 +11,7 @@ TRIAGE: Final = AgentContent(
     description="Reads a support message and says how urgent it is and who should look at it.",
     status="active",
     tags=["support", "text"],
-    code='''\
+    code="""\
 URGENT = ["outage", "down", "cannot sign in", "data loss", "asap"]
 TEAMS = {
     "billing": ["invoice", "refund", "charge", "price"],
@@ -30,7 +30,7 @@ def handler(event):
         "team": best if scores[best] else "front desk",
         "urgent": any(word in text for word in URGENT),
     }
-''',
+""",
     input_schema="""\
 {
   "type": "object",
@@ -54,7 +54,7 @@ INVOICE: Final = AgentContent(
     description="Turns lines such as “3 x Rope @ 14.50” into items, and adds them up to the cent.",
     status="active",
     tags=["finance", "text"],
-    code='''\
+    code="""\
 def cents(text):
     whole, _, part = text.strip().partition(".")
     return int(whole) * 100 + int((part + "00")[:2])
@@ -72,7 +72,7 @@ def handler(event):
             continue
         items.append({"name": name, "count": int(count), "cents": int(count) * cents(price)})
     return {"items": items, "total_cents": sum(item["cents"] for item in items), "unreadable": unreadable}
-''',
+""",
     input_schema="""\
 {
   "type": "object",
@@ -88,7 +88,7 @@ TIDES: Final = AgentContent(
     description="Says how deep the water over the sill is at an hour of the day, with two tides a day.",
     status="active",
     tags=["harbour"],
-    code='''\
+    code="""\
 LOW, HIGH = 1.4, 5.2
 HOURS_BETWEEN = 12.42
 
@@ -99,7 +99,7 @@ def handler(event):
     height = (2 * phase - 1) ** 2
     depth = round(LOW + (HIGH - LOW) * height, 1)
     return {"depth": depth, "open": depth >= event.get("draught", 2.5)}
-''',
+""",
     input_schema="""\
 {
   "type": "object",
@@ -126,7 +126,7 @@ PLANNER: Final = AgentContent(
     status="draft",
     tags=["harbour", "planning"],
     tools=["call"],
-    code='''\
+    code="""\
 def handler(event):
     tide = call("Tide table", {"hour": event["hour"], "draught": event.get("draught", 2.5)})
     boats = [{"name": name, "load": 0, "crates": []} for name in event["boats"]]
@@ -139,7 +139,7 @@ def handler(event):
         boat["load"] += crate["weight"]
         boat["crates"].append(crate["label"])
     return {"boats": boats, "waiting": waiting}
-''',
+""",
     input_schema="""\
 {
   "type": "object",

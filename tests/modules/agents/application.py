@@ -3,6 +3,8 @@
 A cookie says who asks ("Maren", "Jonas" ...), and by name everybody has a role; the tenants are t1 (harbour) and t2.
 """
 
+import html
+import re
 from typing import Any
 
 from flask import Request
@@ -16,8 +18,12 @@ from app.web.access import check_routes
 from app.web.application import WherryFlask
 from app.web.context import Principal, TenantAccess, TenantRef
 from app.web.registry import Registry
+from tests.modules.agents.given import CODE
 
-TENANTS = {"harbour": TenantRef("t1", "harbour", "Harbour Works"), "island": TenantRef("t2", "island", "Island Ferries")}
+TENANTS = {
+    "harbour": TenantRef("t1", "harbour", "Harbour Works"),
+    "island": TenantRef("t2", "island", "Island Ferries"),
+}
 ROLES = {"Maren": "owner", "Jonas": "member", "Ada": "admin", "Vera": "viewer"}
 COOKIE = "somebody"
 
@@ -75,3 +81,28 @@ class Browser:
     def post(self, path: str, data: Any = None) -> TestResponse:
         """The same with a form."""
         return self.client.post(self.base + path, data=data or {})
+
+
+def fields(**changed: Any) -> dict[str, Any]:
+    """What the form sends for an agent that may be saved."""
+    return {"name": "Greeter", "code": CODE, "status": "draft", **changed}
+
+
+def form_of(answer: TestResponse) -> dict[str, Any]:
+    """What the form of a page would send as it is."""
+    body = answer.text[answer.text.index("<main") :]
+    sent: dict[str, Any] = {}
+    for tag in re.findall(r"<input[^>]*>", body):
+        values = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        if values.get("type") in ("radio", "checkbox") and not re.search(r"\bchecked\b", tag):
+            continue
+        if values["name"] == "calls":
+            sent.setdefault("calls", []).append(html.unescape(values["value"]))
+        else:
+            sent[values["name"]] = html.unescape(values.get("value", ""))
+    for name, text in re.findall(r'<textarea[^>]*name="([\w-]+)"[^>]*>\r?\n?(.*?)</textarea>', body, re.DOTALL):
+        sent[name] = html.unescape(text)
+    for name, inner in re.findall(r'<select[^>]*name="([\w-]+)"[^>]*>(.*?)</select>', body, re.DOTALL):
+        chosen = re.search(r'<option selected value="([^"]*)"', inner)
+        sent[name] = chosen.group(1) if chosen else ""
+    return sent

@@ -1,68 +1,21 @@
 """The module's pages: what they show, what they refuse, and that nothing that was typed is lost."""
 
-import html
-import re
 from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
 
 from app.db import DatabaseService
 from app.modules.agents.entities import Agent
+from app.modules.agents.events import AgentCreated
 from app.modules.agents.services import AgentService
 from app.web.application import WherryFlask
-from tests.modules.agents.application import Browser, make_app
+from tests.modules.agents.application import Browser, fields, form_of, make_app
 from tests.modules.agents.given import CODE, change, create
 from tests.modules.conftest import OpenUnit
 
+pytestmark = pytest.mark.parametrize("database", ["memory"], indirect=True)
+"""What differs between databases is below the services."""
 XSS = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
-
-
-@pytest.fixture(params=["memory"])
-def database(database: DatabaseService) -> DatabaseService:
-    """Routes are tested on one database; what differs between databases is below the services."""
-    return database
-
-
-@pytest.fixture
-def app(database: DatabaseService) -> WherryFlask:
-    return make_app(database)
-
-
-@pytest.fixture
-def maren(app: WherryFlask) -> Browser:
-    """The owner of the tenant."""
-    return Browser(app, "Maren")
-
-
-@pytest.fixture
-def jonas(app: WherryFlask) -> Browser:
-    """A member."""
-    return Browser(app, "Jonas")
-
-
-def fields(**changed: Any) -> dict[str, Any]:
-    return {"name": "Greeter", "code": CODE, "status": "draft", **changed}
-
-
-def form_of(answer: TestResponse) -> dict[str, Any]:
-    """What the page's main form would send as it is."""
-    body = answer.text[answer.text.index("<main") :]
-    sent: dict[str, Any] = {}
-    for tag in re.findall(r"<input[^>]*>", body):
-        values = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
-        if values.get("type") in ("radio", "checkbox") and not re.search(r"\bchecked\b", tag):
-            continue
-        if values.get("type") == "checkbox" or values["name"] == "calls":
-            sent.setdefault(values["name"], []).append(html.unescape(values["value"]))
-        else:
-            sent[values["name"]] = html.unescape(values.get("value", ""))
-    for name, text in re.findall(r'<textarea[^>]*name="([\w-]+)"[^>]*>\r?\n?(.*?)</textarea>', body, re.DOTALL):
-        sent[name] = html.unescape(text)
-    for name, inner in re.findall(r'<select[^>]*name="([\w-]+)"[^>]*>(.*?)</select>', body, re.DOTALL):
-        chosen = re.search(r'<option selected value="([^"]*)"', inner)
-        sent[name] = chosen.group(1) if chosen else ""
-    return sent
 
 
 def stored(unit: OpenUnit, agent: Agent) -> Agent:
@@ -125,10 +78,9 @@ class TestCreating:
         assert agent.name_key == "greeter"
 
     def test_a_name_that_was_taken_at_the_last_moment_is_told_beside_the_field(
-        self, maren: Browser, unit: OpenUnit, registry: Any, app: WherryFlask
+        self, database: DatabaseService, unit: OpenUnit
     ) -> None:
-        from app.modules.agents.events import AgentCreated
-
+        app = make_app(database)
         once = iter([True])
 
         @app.extensions["wherry"].hub.during(AgentCreated)
@@ -136,7 +88,7 @@ class TestCreating:
             if next(once, False):
                 create(unit, "greeter", actor="Jonas")
 
-        answer = maren.post("new", fields(description="kept"))
+        answer = Browser(app, "Maren").post("new", fields(description="kept"))
         assert answer.status_code == 422
         assert "Another agent of this tenant has this name" in answer.text
         assert form_of(answer)["description"] == "kept"
@@ -205,9 +157,7 @@ def test_a_hostile_id_is_not_found(maren: Browser, path: str, id: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/edit", "/delete", "/history", "/versions/1", "/compare"])
-def test_another_tenants_agent_and_a_missing_one_get_the_same_answer(
-    maren: Browser, unit: OpenUnit, path: str
-) -> None:
+def test_another_tenants_agent_and_a_missing_one_get_the_same_answer(maren: Browser, unit: OpenUnit, path: str) -> None:
     foreign = create(unit, "Secret", tenant="t2")
     one, other = maren.get(foreign.id + path), maren.get("nobody" + path)
     assert one.status_code == other.status_code == 404
