@@ -48,7 +48,7 @@ def edit(user_id: str) -> ResponseReturnValue:
     """One member: another role, or out."""
     person = members().get(user_id)
     roles = members().may_give()
-    form = RoleForm(role=person.role, rev=person.member.rev)
+    form = RoleForm(obj=person.member if request.method == "GET" else None)
     form.offer(roles)
     if form.is_submitted():
         done = form.submit(lambda typed: members().change_role(user_id, typed["role"] or "", form.revision))

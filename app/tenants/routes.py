@@ -1,6 +1,6 @@
 """One's tenants, a new one, and a tenant's settings."""
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.db.entities import new_id
@@ -56,7 +56,7 @@ def settings() -> ResponseReturnValue:
     """Name and slug. The former slug redirects from then on."""
     tenants = Tenants(current().uow)
     tenant = tenants.get(_tenant_id())
-    form = SettingsForm(obj=tenant)
+    form = SettingsForm(obj=tenant if request.method == "GET" else None)
     if form.is_submitted():
         on_conflict(lambda _: _both_versions(form))
         if form.revision != tenant.rev:

@@ -19,7 +19,7 @@ blueprint = Blueprint("users", __name__, template_folder="templates")
 def profile() -> ResponseReturnValue:
     """Name and address. A new address asks for the password."""
     user = me()
-    form = ProfileForm(obj=user)
+    form = ProfileForm(obj=user if request.method == "GET" else None)
     if form.is_submitted():
         if form.current.data:
             count_tries(current().uow, (state().limits.confirm, user.id))

@@ -114,7 +114,7 @@ def test_interleaved_requests_stay_apart(world: World) -> None:
 
 def test_hostile_text_in_every_field_stays_text(world: World) -> None:
     payload = "\"><img src=x onerror=alert(1)><b>'{{7*7}}${7*7}"
-    ann = world.user(payload)
+    ann = world.user(payload, "ann@example.org")
     tenant = world.tenant(ann, payload, "harbour")
     bob = world.user(payload, "bob@example.org")
     world.join(tenant, bob, "viewer")

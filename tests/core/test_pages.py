@@ -152,7 +152,7 @@ def test_the_export_holds_everything_that_the_filters_find(place: Place) -> None
 
 @pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|' /C calc'!A0"])
 def test_the_export_neutralises_what_a_spreadsheet_would_run(world: World, formula: str) -> None:
-    ann = world.user(formula)
+    ann = world.user(formula, "ann@example.org")
     world.tenant(ann, slug="harbour")
     browser = world.signed_in(ann)
     browser.post("/t/harbour/members/invite", {"email": "x@example.org", "role": "viewer"})
@@ -202,7 +202,7 @@ def test_modules_find_what_others_offer_by_its_protocol(world: World) -> None:
     with pytest.raises(ValueError, match="twice"):
         offer(world.app, AgentDirectory, directory)  # type: ignore[type-abstract]
     with pytest.raises(TypeError):
-        offer(World().app, AgentDirectory, object())  # type: ignore[type-abstract, arg-type]
+        offer(World().app, AgentDirectory, object())  # type: ignore[type-abstract]
 
 
 def test_kinds_have_words() -> None:

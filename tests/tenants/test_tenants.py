@@ -1,6 +1,8 @@
 """Tenants: making one, its slug, who may enter."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -181,12 +183,15 @@ def test_a_tenant_page_reads_by_key_and_asks_nothing_else(world: World, monkeypa
     browser = world.signed_in(ann)
     browser.get("/t/harbour/members/invite")
     calls: list[str] = []
+
+    def watched(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            calls.append(name)
+            return original(*args, **options)
+
+        return call
+
     for name in ("get", "get_many", "query", "count", "commit", "read_together", "save", "list_all"):
-        original = getattr(world.database, name)
-        monkeypatch.setattr(
-            world.database,
-            name,
-            lambda *a, _name=name, _original=original, **k: calls.append(_name) or _original(*a, **k),
-        )
+        monkeypatch.setattr(world.database, name, watched(name, getattr(world.database, name)))
     assert browser.get("/t/harbour/members/invite").status_code == 200
     assert calls == ["get"] * 4, "session, account, member, tenant"
