@@ -2,7 +2,10 @@
 
 from flask import Flask
 
+from app.core.dashboard import Card, add_card
+from app.core.offers import AgentDirectory, offer
 from app.modules.agents.entities import Agent, AgentVersion
+from app.modules.agents.offers import Directory, figure
 from app.modules.agents.routes import blueprint
 from app.modules.agents.samples import add_samples
 from app.web.registry import Registry
@@ -16,4 +19,6 @@ def register(app: Flask, registry: Registry) -> None:
     registry.add_permission("agents.delete", "Delete agents", ("owner", "admin"))
     registry.add_navigation(label="Agents", endpoint="agents.index", permission="agents.view", icon="agents", order=20)
     registry.add_sample_data(add_samples)
+    add_card(app, Card("Agents", "agents.index", "agents.view", figure, order=10))
+    offer(app, AgentDirectory, Directory())
     app.register_blueprint(blueprint)
