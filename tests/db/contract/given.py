@@ -49,6 +49,7 @@ def pages(service: DatabaseService, collection: str, query: Query) -> Iterator[l
         yield page.documents
         if page.cursor is None:
             return
+        assert page.cursor != query.cursor, "the page after this one would be the same"
         query = Query(
             where=query.where,
             order_by=query.order_by,
@@ -111,9 +112,10 @@ def scanned(service: DatabaseService, collection: str, limit: int = 100) -> Iter
         page = service.scan(collection.rpartition("/")[2], after, limit)
         assert len(page.documents) <= limit
         yield from page.documents
-        after = page.after
-        if after is None:
+        if page.after is None:
             return
+        assert page.after != after, "the page after this one would be the same"
+        after = page.after
 
 
 READERS: Final[dict[str, Reader]] = {

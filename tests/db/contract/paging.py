@@ -9,6 +9,7 @@ import pytest
 from app.db import Collection, DatabaseService, Index, InvalidQuery, Query, Schema, where
 from tests.db.contract.backend import ContractBackend
 from tests.db.contract.given import NOTES, OTHERS, PEOPLE, fill, ids_of, pages
+from tests.db.contract.naive import answer
 
 OPEN = where("status").eq("open")
 SHAPES = [
@@ -210,8 +211,6 @@ class TestUnservedQueries:
     def test_are_otherwise_a_warning_and_still_right(
         self, service: DatabaseService, query: Query, caplog: pytest.LogCaptureFixture
     ) -> None:
-        from tests.db.contract.naive import answer
-
         given = {f"{n:03}": {**note(n), "text": "x" * (n % 7)} for n in range(120)}
         fill(service, NOTES, given)
         fill(service, OTHERS, {f"{n:03}": note(n) for n in range(30)})
@@ -254,14 +253,14 @@ class TestCounts:
     def test_a_count_is_exact_up_to_its_bound(self, service: DatabaseService, conditions: tuple[Any, ...]) -> None:
         fill(service, NOTES, {f"{n:02}": {**note(n), "status": "open"} for n in range(12)})
         fill(service, OTHERS, {f"{n:02}": note(n) for n in range(20)})
-        for up_to, answer in (
+        for up_to, expected in (
             (1, (1, False)),
             (11, (11, False)),
             (12, (12, True)),
             (13, (12, True)),
             (10**9, (12, True)),
         ):
-            assert service.count(NOTES, conditions, up_to) == answer
+            assert service.count(NOTES, conditions, up_to) == expected
         assert service.count("third/notes", conditions) == (0, True)
 
     def test_a_count_follows_writes(self, service: DatabaseService) -> None:

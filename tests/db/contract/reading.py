@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 
-from app.db import DatabaseService, NotFound, TooLarge
+from app.db import DatabaseService, NotFound, Put, TooLarge
 from tests.db.contract.given import NOTES, OTHERS, PEOPLE, READERS, Reader, body, fill
 
 EVERY_READER = pytest.mark.parametrize("read", READERS.values(), ids=list(READERS))
@@ -105,8 +105,6 @@ class TestReadTogether:
             service.read_together([(NOTES, f"{n}") for n in range(13)])
 
     def test_what_was_committed_together_can_be_read_together(self, service: DatabaseService) -> None:
-        from app.db import Put
-
         full = {"text": "x" * (40_000 - len('{"text":""}') - 32)}
         keys = [(NOTES, f"{n}") for n in range(100)]
         service.commit([Put(collection, id, full) for collection, id in keys])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.db import Conflict, DatabaseService, InvalidDocument, NotFound, TooLarge
+from app.db import Conflict, DatabaseService, InvalidDocument, NotFound, Put, Query, TooLarge, where
 from tests.db.contract.given import NOTES, READERS, WRITERS, Writer, body, fill, ids_of
 
 EVERY_WRITER = pytest.mark.parametrize("write", WRITERS.values(), ids=list(WRITERS))
@@ -28,6 +28,20 @@ class TestWriting:
         assert type(given["price"]) is float
         given["tags"].append("y")
         assert service.get(NOTES, "a")["tags"] == ["x"]
+
+    def test_a_document_that_was_read_and_is_written_again_is_not_changed(self, service: DatabaseService) -> None:
+        service.save(NOTES, "a", {"n": 1, "price": 2.5})
+        mine = service.get(NOTES, "a")
+        before = dict(mine)
+        for write in (
+            lambda: service.save(NOTES, "a", mine),
+            lambda: service.create(NOTES, "b", {**mine, "_id": "b"}),
+            lambda: service.commit([Put(NOTES, "a", mine, service.get(NOTES, "a")["_rev"])]),
+            lambda: service.write_batch(NOTES, [mine]),
+            lambda: service.write_batch(NOTES, [mine], keep_revisions=True),
+        ):
+            write()
+            assert mine == before
 
     @EVERY_WRITER
     def test_an_empty_document_can_be_stored(self, service: DatabaseService, write: Writer) -> None:
@@ -188,8 +202,6 @@ class TestWritingInBulk:
         assert service.count(NOTES, up_to=5_000) == (2_345, True)
 
     def test_indexes_follow_a_bulk_write(self, service: DatabaseService) -> None:
-        from app.db import Query, where
-
         fill(service, NOTES, {"a": {"status": "open"}, "b": {"status": "open"}})
         fill(service, NOTES, {"a": {"status": "closed"}})
         assert ids_of(service, NOTES, Query(where=(where("status").eq("open"),))) == ["b"]
