@@ -6,6 +6,7 @@ failed, and the program's exit status is 0 only when all passed.
 """
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -24,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "evidence"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PYTEST = r"=+ (?P<figure>\d+ (?:passed|failed|error).*?) in [\d.]+s"
+PYTEST_CLOSING = r"=+ (?P<figure>\d+ (?:passed|failed|error).*?) in [\d.]+s"
 """Picks the counts out of pytest's closing line (without -q)."""
 PYTEST_QUIET = r"(?m)^(?P<figure>\d+ (?:passed|failed|error).*?) in [\d.]+s"
 
@@ -91,6 +92,19 @@ def run(step: Step, number: int) -> Outcome:
     if status == 0 and step.read is not None:
         figures += step.read()
     return Outcome(step, status, seconds, tuple(figures), log)
+
+
+def bench_figures() -> list[str]:
+    """A line for each measurement in build/bench.json, with its bound and whether it is kept."""
+    lines = []
+    for entry in json.loads((ROOT / "build" / "bench.json").read_text(encoding="utf-8")):
+        ratio, line = entry["ratio"], f"{entry['name']}: {entry['ratio']:.2f}"
+        if "at_most" in entry:
+            line += f", at most {entry['at_most']}: {'kept' if ratio <= entry['at_most'] else 'NOT KEPT'}"
+        elif "at_least" in entry:
+            line += f", at least {entry['at_least']}: {'kept' if ratio >= entry['at_least'] else 'NOT KEPT'}"
+        lines.append(line)
+    return lines
 
 
 def versions() -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import sys
 
-from scripts.show import PYTEST_QUIET, ROOT, Step, main
+from scripts.show import PYTEST_CLOSING, PYTEST_QUIET, ROOT, Step, bench_figures, main
 
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 
@@ -30,8 +30,42 @@ STEPS = (
         "Tests",
         ("make", "test"),
         "Every test that is not slow, with SQLite and a browser required to be there.",
-        figures=(PYTEST_QUIET, r"=+ (?P<figure>\d+ passed.*?) in [\d.]+s"),
+        figures=(PYTEST_CLOSING,),
         variables={"WHERRY_REQUIRE": "sqlite,browser"},
+    ),
+    Step(
+        "Conformance suite on memory and SQLite",
+        (*PYTEST, "-m", "not crash", "tests/db/test_memory.py", "tests/db/test_sqlite.py"),
+        "Every promise of the database contract, and a state machine that compares each backend with memory.",
+        figures=(PYTEST_QUIET,),
+        variables={"WHERRY_REQUIRE": "sqlite"},
+    ),
+    Step(
+        "Mutants",
+        ("make", "mutants"),
+        "Each known way to break the database layer makes the suite fail.",
+        figures=(r"(?P<figure>\d+ of \d+ mutants were noticed.*)",),
+        timeout=3_600,
+    ),
+    Step(
+        "Processes killed",
+        ("make", "crash"),
+        "No unit of work is ever half there, and every acknowledged one is, whenever the process is killed.",
+        figures=(PYTEST_CLOSING,),
+    ),
+    Step(
+        "Browser",
+        (*PYTEST, "-m", "browser and not slow", "tests"),
+        "Headless Chromium: pages, keyboard, contrast, 360 px, set-up, and two editors of one agent.",
+        figures=(PYTEST_QUIET,),
+        variables={"WHERRY_REQUIRE": "browser"},
+    ),
+    Step(
+        "Measurements",
+        ("make", "bench"),
+        "Costs beside plain statements and other libraries; the figures are in build/bench.json.",
+        timeout=3_600,
+        read=bench_figures,
     ),
     Step(
         "Locked dependencies",
