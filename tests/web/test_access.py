@@ -126,11 +126,25 @@ def test_a_foreign_tenant_and_a_missing_one_give_the_same_answer() -> None:
     assert len({varying.sub("", answer.text) for answer in answers}) == 1
 
 
+def test_what_cannot_be_a_slug_is_never_looked_up() -> None:
+    asked: list[str] = []
+
+    def setup(app, registry):
+        registry._resolve_tenant = lambda slug, user, uow: asked.append(slug)
+
+    browser = client(make_app(setup), "anna")
+    for slug in ("a.b", "PIER", "%00", "x" * 64, "-a", "a_b", "a%0a"):
+        assert browser.get(f"/t/{slug}/agents/").status_code == 404
+    assert asked == []
+
+
 def test_an_old_slug_leads_to_the_present_one_and_keeps_path_query_and_method() -> None:
     browser = client(make_app(), "anna")
     found = browser.get("/t/old-pier/agents/?sort=-name&q=%2F%2Fevil")
     assert (found.status_code, found.location) == (302, "/t/pier/agents/?sort=-name&q=%2F%2Fevil")
     assert browser.post("/t/old-pier/agents/edit").status_code == 307
+    strict = client(make_app(WTF_CSRF_ENABLED=True), "anna")
+    assert strict.post("/t/old-pier/agents/edit").status_code == 307  # the token is checked where it arrives
 
 
 def test_a_rule_about_the_object_is_asked_after_the_permission() -> None:
