@@ -56,7 +56,7 @@ def _text(raw: bytes) -> str:
 def _seal(secret: bytes, name: Name, query: Query, payload: bytes) -> bytes:
     asked: list[Any] = [*name, query.order_by, query.descending]
     for condition in query.where:
-        asked += condition.field, condition.operator, condition.operand
+        asked += condition
     seal = _keyed(secret).copy()
     seal.update(dumps(asked) + payload)
     return seal.digest()

@@ -155,8 +155,7 @@ def _examined(service: Walker, name: Name, walk: Walk, plan: Plan) -> Iterator[D
 
 
 def _position(document: Document, plan: Plan) -> Position:
-    key = encode_fields(document, plan.order)
-    return Position(key if key is not None else b"", document["_id"])
+    return tuple.__new__(Position, (encode_fields(document, plan.order) or b"", document["_id"]))
 
 
 def _needed(query: Query) -> tuple[str, ...] | None:

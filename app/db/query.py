@@ -8,7 +8,7 @@ is not the same as missing. What is wrong with a query is an InvalidQuery that n
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from app.db.documents import LARGEST_FLOAT, MAX_BYTES, MAX_INTEGER, Document
 from app.db.errors import InvalidQuery
@@ -22,8 +22,7 @@ Operator = Literal["eq", "in", "lt", "lte", "gt", "gte", "prefix", "contains", "
 RANGES: Final = frozenset({"lt", "lte", "gt", "gte", "prefix"})
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """One field compared with one operand (for ``in`` a tuple of operands). Build it with ``where``."""
 
     field: str
@@ -160,7 +159,7 @@ class Query:
             raise InvalidQuery("a cursor is text", name="cursor")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made for every query, and freezing costs more than the checks
 class Page:
     """Documents in order, and the cursor of the next page, or None after the last.
 

@@ -122,10 +122,10 @@ class SqliteDatabase(DatabaseService):
         if table is None:
             return None
         try:
-            connection = self._registry.local.connection
+            cursor = self._registry.local.cursor
         except AttributeError:
-            connection = self._registry.local.open()
-        row = connection.execute(table.get, (name.tenant, id)).fetchone()
+            cursor = self._cursor()
+        row = cursor.execute(table.get, (name.tenant, id)).fetchone()
         if row is None:
             return None
         document: Document = loads(row[1])
@@ -154,11 +154,15 @@ class SqliteDatabase(DatabaseService):
         table = self._tables.get(name) or self._table(name)
         if table is None:
             return Slice([], False)
-        rows = self._connection().execute(table.walk(walk), walk_parameters(name.tenant, walk)).fetchall()
+        try:
+            cursor = self._registry.local.cursor
+        except AttributeError:
+            cursor = self._cursor()
+        rows = cursor.execute(table.walk(walk), walk_parameters(name.tenant, walk)).fetchall()
         more = len(rows) > walk.limit
         if more:
             rows.pop()
-        return Slice(_documents(rows), more)
+        return tuple.__new__(Slice, (_documents(rows), more))
 
     def _count(self, name: Name, plan: Plan, up_to: int) -> int:
         table = self._table(name)
@@ -264,18 +268,17 @@ class SqliteDatabase(DatabaseService):
         token = new_token()
         values = (token, data.decode(), *[encode_fields(body, fields) for fields in table.paths])
         try:
-            connection = self._registry.local.connection
+            cursor = self._registry.local.cursor
         except AttributeError:
-            connection = self._registry.local.open()
+            cursor = self._cursor()
         if expect is ANY:
-            connection.execute(table.save, (name.tenant, id, *values))
+            cursor.execute(table.save, (name.tenant, id, *values))
             return token
         if expect is ABSENT:
-            changed = connection.execute(table.create, (name.tenant, id, *values))
+            cursor.execute(table.create, (name.tenant, id, *values))
         else:
-            expected, _ = split_rev(str(expect))
-            changed = connection.execute(table.replace, (*values, name.tenant, id, expected))
-        if not changed.rowcount:
+            cursor.execute(table.replace, (*values, name.tenant, id, str(expect).partition(".")[0]))
+        if not cursor.rowcount:
             raise Conflict([(name.path, id)])
         return token
 
@@ -372,6 +375,11 @@ class SqliteDatabase(DatabaseService):
             return self._registry.local.connection
         except AttributeError:
             return self._registry.local.open()
+
+    def _cursor(self) -> sqlite3.Cursor:
+        """The thread's own cursor, for statements whose rows are fetched at once. Hot paths look at it themselves."""
+        self._connection()
+        return self._registry.local.cursor
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:

@@ -37,10 +37,12 @@ class _Handle:
 class Connections(threading.local):
     """The calling thread's ``connection``; ``open`` makes it. The attributes are per thread, the registry is shared.
 
-    ``connection`` raises AttributeError before ``open``, so that the usual case costs one attribute.
+    ``connection`` raises AttributeError before ``open``, so that the usual case costs one attribute. ``cursor`` is one
+    of the connection's, for statements whose rows are all fetched at once: it saves making a cursor for each.
     """
 
     connection: sqlite3.Connection
+    cursor: sqlite3.Cursor
 
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
@@ -49,6 +51,7 @@ class Connections(threading.local):
         """Connect this thread; the connection is closed when the thread ends or ``Registry.close`` is called."""
         self._handle = self._registry.connect()
         self.connection = self._handle.connection
+        self.cursor = self.connection.cursor()
         return self.connection
 
 
