@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from flask import Flask, Response, request
+from flask import Flask
 
-from app.auth import invitation_routes, set_up_routes  # noqa: F401 - they add their routes to the blueprint
+from app.auth import invitation_routes, log_filter, set_up_routes  # noqa: F401 - they add their routes to the blueprint
 from app.auth.cli import first_link
 from app.auth.context import KEY, AuthState, identify, keep_own_session
 from app.auth.entities import SetUp, UserSession
@@ -13,10 +13,7 @@ from app.auth.sessions import Timeouts
 from app.auth.set_up import complete_set_up
 from app.settings import Settings
 from app.users.events import SessionsEnded, UserCreated
-from app.web import logs
 from app.web.registry import Registry
-
-SECRET_PATHS = {"auth.set_up": "/setup/(hidden)", "auth.invitation": "/invitations/(hidden)"}
 
 
 def register(app: Flask, registry: Registry) -> None:
@@ -34,13 +31,5 @@ def register(app: Flask, registry: Registry) -> None:
         registry.hub.during(UserCreated)(complete_set_up)
         registry.hub.during(SessionsEnded)(keep_own_session)
     app.register_blueprint(blueprint)
-    app.after_request(hide_secret_path)
+    log_filter.register(app)
     app.cli.add_command(first_link)
-
-
-def hide_secret_path(response: Response) -> Response:
-    """Keep the tokens that are part of an address out of the log. Runs after the hook that notes who was there."""
-    shown = SECRET_PATHS.get(request.endpoint or "")
-    if shown is not None:
-        request.environ.setdefault(logs.ENVIRON_KEY, {})["path"] = shown
-    return response

@@ -2,7 +2,6 @@
 
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import NotFound
 
 from app.db.query import Condition, where
 from app.tenants.context import base_url, members
@@ -42,7 +41,7 @@ def _people(wanted: Wanted) -> People:
     return members().page(wanted.query(conditions))
 
 
-@blueprint.route("/members/<user_id>", methods=["GET", "POST"])
+@blueprint.route("/members/<string(maxlength=64):user_id>", methods=["GET", "POST"])
 @access_control("members.manage")
 def edit(user_id: str) -> ResponseReturnValue:
     """One member: another role, or out."""
@@ -58,7 +57,7 @@ def edit(user_id: str) -> ResponseReturnValue:
     return form.page("tenants/member.html", person=person, may_touch=person.role in roles, me=me())
 
 
-@blueprint.post("/members/<user_id>/remove")
+@blueprint.post("/members/<string(maxlength=64):user_id>/remove")
 @access_control("members.manage")
 def remove(user_id: str) -> ResponseReturnValue:
     """Take a member out of the tenant."""
@@ -96,12 +95,10 @@ def invite() -> ResponseReturnValue:
     return form.page("tenants/invite.html")
 
 
-@blueprint.post("/members/invitations/<invitation_id>/withdraw")
+@blueprint.post("/members/invitations/<string(length=64):invitation_id>/withdraw")
 @access_control("members.manage")
 def withdraw(invitation_id: str) -> ResponseReturnValue:
     """Make an invitation's link useless."""
-    if len(invitation_id) != 64:
-        raise NotFound
     Invitations(current().uow, members()).withdraw(invitation_id)
     notify("success", "The invitation was withdrawn.")
     return redirect(url_for("tenants.index"), 303)

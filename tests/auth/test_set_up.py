@@ -214,6 +214,17 @@ def test_the_set_up_document_survives_without_links(world: World) -> None:
     assert stored.completed_at is not None
 
 
+def test_the_log_does_not_show_the_token_when_something_breaks(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.app.config["PROPAGATE_EXCEPTIONS"] = False
+    path = link(world)
+    monkeypatch.setattr("app.auth.set_up_routes.SetUpForm", None)
+    assert world.browser().get(path).status_code == 500
+    assert "Exception on /setup/(hidden) [GET]" in caplog.text
+    assert path.removeprefix("/setup/") not in caplog.text
+
+
 def test_the_log_does_not_show_the_token(world: World, caplog: pytest.LogCaptureFixture) -> None:
     path = link(world)
     with caplog.at_level("INFO"):

@@ -1,6 +1,8 @@
 """Signing in and out as a browser sees it."""
 
 import re
+import statistics
+import time
 
 import pytest
 
@@ -188,3 +190,30 @@ def test_the_password_is_hashed_again_when_the_parameters_changed(world: World) 
     assert new != old
     assert "m=8,t=1" in new
     world.signed_in(ann)
+
+
+def test_known_and_unknown_addresses_take_equally_long() -> None:
+    """With the parameters of production: without an account, a hash is checked all the same."""
+    world = World(
+        PASSWORD_HASH_MEMORY=19_456,
+        PASSWORD_HASH_PASSES=2,
+        SIGN_IN_ATTEMPTS_PER_ACCOUNT=10_000,
+        SIGN_IN_ATTEMPTS_PER_ADDRESS=1_000_000,
+    )
+    world.user()
+    browser = world.browser()
+    token = browser.token()
+
+    def seconds(email: str) -> float:
+        begin = time.perf_counter()
+        assert browser.post("/sign-in", {"email": email, "password": "wrong"}, token).status_code == 422
+        return time.perf_counter() - begin
+
+    gaps = []
+    for _ in range(4):  # a busy machine may spoil a round; a missing check would spoil all of them
+        pairs = [(seconds("ann@example.org"), seconds("bob@example.org")) for _ in range(9)]
+        known, unknown = (statistics.median(side) for side in zip(*pairs, strict=True))
+        gaps.append(abs(known - unknown) / known)
+        if gaps[-1] < 0.1:
+            return
+    raise AssertionError(f"the medians differ by {gaps}")

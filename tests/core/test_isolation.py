@@ -4,6 +4,8 @@ import html
 import re
 from typing import Any
 
+import pytest
+
 from app.tenants.invitations import Invitations
 from app.tenants.members import Members
 from tests.core.world import Browser, World
@@ -81,8 +83,8 @@ def test_their_tenant_is_unchanged_by_a_crawl_with_their_slug(world: World) -> N
     for rule in world.app.url_map.iter_rules():
         if not rule.rule.startswith("/t/<slug>"):
             continue
-        path = rule.rule.replace("<slug>", "pier").replace("<user_id>", two.bob.id)
-        path = path.replace("<invitation_id>", two.invitation.id)
+        path = rule.rule.replace("<slug>", "pier").replace("<string(maxlength=64):user_id>", two.bob.id)
+        path = path.replace("<string(length=64):invitation_id>", two.invitation.id)
         for answer in (
             two.browser.get(path),
             two.browser.post(path, {"role": "owner", "name": "x", "slug": "x", "email": "x@example.org"}, token),
@@ -137,3 +139,33 @@ def test_hostile_text_in_every_field_stays_text(world: World) -> None:
     shown = html.unescape(seen[3])
     assert "{{7*7}}" in shown
     assert "${7*7}" in shown
+
+
+@pytest.mark.parametrize(
+    "id",
+    ["..", "%2e%2e", "..%2f..%2fusers", "_design%2fx", "%00", "x" * 2_000, "%ff", "a.c", "*", "a:b", "%F0%9F%9A%A2"],
+)
+def test_a_hostile_id_in_an_address_is_a_404_and_touches_nothing(world: World, id: str) -> None:
+    ann = world.user()
+    world.tenant(ann, slug="harbour")
+    browser = world.signed_in(ann)
+    token = browser.token()
+    before = world.everything()
+    for path in (
+        f"/t/harbour/members/{id}",
+        f"/t/{id}/",
+        f"/t/{id}/members",
+        f"/setup/{id}",
+        f"/invitations/{id}",
+    ):
+        if id in ("..", "%2e%2e") and path.endswith(("/..", "/%2e%2e", "../")):
+            continue  # a client resolves these before it asks
+        assert browser.get(path).status_code == 404, path
+    for path in (
+        f"/t/harbour/members/{id}/remove",
+        f"/t/harbour/members/{id}",
+        f"/t/harbour/members/invitations/{id}/withdraw",
+        f"/account/sessions/{id}/end",
+    ):
+        assert browser.post(path, {"role": "viewer"}, token).status_code in (404, 405), path
+    assert world.everything() == before
