@@ -4,9 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.db.entities import new_id
-from app.db.errors import Conflict
 from app.errors import NotSignedIn
-from app.tenants.entities import Tenant
 from app.tenants.forms import SettingsForm, TenantForm
 from app.tenants.services import Tenants
 from app.web.access import access_control
@@ -59,8 +57,7 @@ def settings() -> ResponseReturnValue:
     form = SettingsForm(obj=tenant if request.method == "GET" else None)
     if form.is_submitted():
         on_conflict(lambda _: _both_versions(form))
-        if form.revision != tenant.rev:
-            raise Conflict([(Tenant.collection, tenant.id)])
+        tenants.get(tenant.id, form.revision or "none")
         done = form.submit(lambda typed: tenants.change(tenant, typed["name"] or "", typed["slug"] or ""))
         if done is not None:
             notify("success", "The settings were saved.")

@@ -22,9 +22,9 @@ class Tenants:
         self.uow = uow
         self.store = uow.store(Tenant)
 
-    def get(self, tenant_id: str) -> Tenant:
-        """The tenant, or NotFound."""
-        return self.store.get(tenant_id)
+    def get(self, tenant_id: str, rev: str | None = None) -> Tenant:
+        """The tenant, or NotFound; with ``rev``, Conflict unless that is still its revision."""
+        return self.store.get(tenant_id, rev)
 
     def of_user(self, user_id: str) -> list[Tenant]:
         """The tenants of a person, by name; at most 200."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from wtforms import PasswordField
 
-from app.web.forms import Form, LineField
+from app.web.forms import Form, LineField, RevisionField
 
 
 class Needed:
@@ -23,6 +23,7 @@ class Needed:
 class ProfileForm(Form):
     """Name and address."""
 
+    rev = RevisionField()
     name = LineField("Name", [Needed()])
     email = LineField("E-mail address", [Needed()])
     current = PasswordField("Your password")

@@ -21,6 +21,7 @@ def profile() -> ResponseReturnValue:
     user = me()
     form = ProfileForm(obj=user if request.method == "GET" else None)
     if form.is_submitted():
+        accounts().get(user.id, form.revision)
         if form.current.data:
             count_tries(current().uow, (state().limits.confirm, user.id))
         done = form.submit(lambda values: accounts().change_profile(user, **_texts(values)))

@@ -33,9 +33,9 @@ class Accounts:
         self.passwords = passwords
         self.store = uow.store(User)
 
-    def get(self, user_id: str) -> User:
-        """The account, or NotFound."""
-        return self.store.get(user_id)
+    def get(self, user_id: str, rev: str | None = None) -> User:
+        """The account, or NotFound; with ``rev``, Conflict unless that is still its revision."""
+        return self.store.get(user_id, rev)
 
     def by_email(self, email: str) -> User | None:
         """The account of an address in any spelling; read by key only."""

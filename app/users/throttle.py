@@ -79,8 +79,8 @@ def _count(uow: UnitOfWork, tries: tuple[tuple[Limit, str], ...]) -> float | Non
         for limit, subject in tries:
             end = now + timedelta(seconds=limit.window)
             found = store.get_or_none(_key(limit, subject))
-            # Clocks of several machines differ a little; but an end that is two windows away was written by a clock that
-            # has been set back since.
+            # Clocks of several machines differ a little; but an end that is two windows away was written by a clock
+            # that has been set back since.
             running = found is not None and now < found.expires_at <= end + timedelta(seconds=limit.window)
             if found is not None and running and found.count >= limit.most:
                 waits.append((found.expires_at - now).total_seconds())

@@ -59,7 +59,7 @@ def test_an_address_that_somebody_has_is_taken(world: World) -> None:
 def test_fields_that_the_form_does_not_have_change_nothing(world: World) -> None:
     ann = world.user()
     before = stored(world, ann)
-    extra = {"superuser": "y", "disabled": "y", "stamp": "x", "password_hash": "x", "id": "x", "_id": "x", "rev": "x",
+    extra = {"superuser": "y", "disabled": "y", "stamp": "x", "password_hash": "x", "id": "x", "_id": "x",
              "_rev": "x", "role": "owner", "created_at": "2000-01-01"}  # fmt: skip
     assert world.signed_in(ann).post("/account", {"name": "Ann", "email": ann.email, **extra}).status_code == 303
     assert stored(world, ann).to_document() == before.to_document()
@@ -104,6 +104,16 @@ def test_whoever_finds_an_open_browser_cannot_try_passwords_for_ever(world: Worl
         for number in range(11)
     ]
     assert answers == [422] * 10 + [429]
+
+
+def test_a_form_from_before_another_change_overwrites_nothing(world: World) -> None:
+    ann = world.user()
+    browser = world.signed_in(ann)
+    page = browser.get("/account").get_data(as_text=True)
+    rev = page.split('name="rev"')[1].split('value="')[1].split('"')[0]
+    assert browser.post("/account", {"rev": rev, "name": "First", "email": ann.email}).status_code == 303
+    assert browser.post("/account", {"rev": rev, "name": "Second", "email": ann.email}).status_code == 409
+    assert stored(world, ann).name == "First"
 
 
 def test_two_who_change_one_account_at_the_same_time_do_not_overwrite_each_other(world: World) -> None:
