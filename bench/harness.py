@@ -1,14 +1,14 @@
 """Sides measured beside each other in one process.
 
-A round has pieces: in each piece the sides take turns in a shuffled order, so that what disturbs the machine disturbs all
-of them alike. Each side draws its inputs from the same ones at random, but not the same in one piece: whoever came second
-would find them in the processor's cache. A side's value of a round is its time per call over all pieces. A slow side makes
-fewer calls. Everything is warm: each side runs, unmeasured, before the first round.
+A round has pieces: in each piece the sides take turns in a shuffled order, so that what disturbs the machine disturbs
+all of them alike. Each side draws its inputs from the same ones at random, but not the same in one piece: whoever came
+second would find them in the processor's cache. A side's value of a round is its time per call over all pieces. A slow
+side makes fewer calls. Everything is warm: each side runs, unmeasured, before the first round.
 """
 
 import gc
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -21,8 +21,8 @@ Run = Callable[[Sequence[Any]], object]
 class Effort:
     """How much to measure: rounds, pieces in a round, and about how long one side works on one piece.
 
-    ``limit`` are seconds for all rounds of one comparison: a side that is too slow for it gets fewer rounds, at least 5.
-    ``clock`` tells seconds.
+    ``limit`` are seconds for all rounds of one comparison: if a side is too slow for it, there are fewer rounds, at
+    least 5. ``clock`` tells seconds.
     """
 
     rounds: int = 50

@@ -1,9 +1,9 @@
 """What a careful developer would write by hand for exactly our tables: the plain ``sqlite3`` statements.
 
-Same connection (so the same pragmas), same JSON library, same table with its key column and triggers, same returned shape. It does what the
-result needs and no more: a new random token for each save, the key computed with the project's own encoding, a row count
-looked at where a revision is expected, one row more than the page to know whether there is another. It checks no ids, no
-values and no names, has one tenant's collection, and keeps a page's end as a plain tuple.
+Same connection (so the same pragmas), same JSON library, same table with its key column and triggers, same returned
+shape. It does what the result needs and no more: a new random token for each save, the key computed with the project's
+own encoding, a row count looked at where a revision is expected, one row more than the page to know whether there is
+another. It checks no ids, no values and no names, and keeps a page's end as a plain tuple.
 """
 
 import os
