@@ -234,3 +234,12 @@ def test_the_log_does_not_show_the_token(world: World, caplog: pytest.LogCapture
     (line,) = [record for record in caplog.records if record.name == "wherry.request"]
     assert line.__dict__["path"] == "/setup/(hidden)"
     assert path.removeprefix("/setup/") not in caplog.text
+
+
+def test_a_completed_set_up_accepts_no_link_even_if_one_is_left_in_it(world: World) -> None:
+    path = link(world)
+    with world.unit() as uow:
+        stored = uow.store(SetUp).get(SetUp.ONLY_ID)
+        stored.completed_at = world.clock()
+        uow.store(SetUp).save(stored)
+    assert world.browser().get(path).status_code == 404

@@ -217,3 +217,13 @@ def test_known_and_unknown_addresses_take_equally_long() -> None:
         if gaps[-1] < 0.1:
             return
     raise AssertionError(f"the medians differ by {gaps}")
+
+
+def test_an_account_that_was_disabled_in_the_database_itself_is_out_too(world: World) -> None:
+    ann = world.user()
+    browser = world.signed_in(ann)
+    with world.unit() as uow:
+        user = uow.store(User).get(ann.id)
+        user.disabled = True  # and nobody thought of the stamp
+        uow.store(User).save(user)
+    assert browser.get("/account").status_code == 302
