@@ -9,8 +9,9 @@ PYTEST = (sys.executable, "-m", "pytest", "-q")
 STEPS = (
     Step(
         "Clean clone",
-        (*PYTEST, "-m", "slow or not slow", "tests/run/test_make_run.py"),
-        "A clean clone in a folder with a space starts with `make run`, prints one link and answers; a taken port, a "
+        (*PYTEST, "-m", "slow or not slow", "tests/run/test_make_run.py", "tests/run/test_first_five_minutes.py"),
+        "A clean clone in a folder with a space starts with `make run`, prints one link and answers; the link leads "
+        "through set-up to an edited agent in headless Chromium; a taken port, a "
         "missing or old Python are one clear sentence.",
         figures=(PYTEST_QUIET,),
         variables={"WHERRY_REQUIRE": "sqlite"},
@@ -28,8 +29,9 @@ STEPS = (
     ),
     Step(
         "Tests",
-        ("make", "test"),
-        "Every test that is not slow, with SQLite and a browser required to be there.",
+        (sys.executable, "-m", "scripts.clean_clone", "make", "test"),
+        "In a clean clone, in a folder with spaces, with port 8000 taken: every test that is not slow, with SQLite and "
+        "a browser required to be there.",
         figures=(PYTEST_CLOSING,),
         variables={"WHERRY_REQUIRE": "sqlite,browser"},
     ),

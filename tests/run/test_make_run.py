@@ -14,18 +14,6 @@ from tests.run.servers import ROOT, environment, serve
 from tests.servers import require
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean clone of what is committed."""
-    require("git")
-    require("make")
-    if not (ROOT / ".git").exists():
-        pytest.skip("this is no git work tree")
-    folder = tmp_path_factory.mktemp("a folder with spaces") / "my wherry"
-    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder)], check=True)
-    return folder
-
-
 def make(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         ["make", *arguments],
