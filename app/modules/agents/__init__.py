@@ -20,5 +20,5 @@ def register(app: Flask, registry: Registry) -> None:
     registry.add_navigation(label="Agents", endpoint="agents.index", permission="agents.view", icon="agents", order=20)
     registry.add_sample_data(add_samples)
     add_card(app, Card("Agents", "agents.index", "agents.view", figure, order=10))
-    offer(app, AgentDirectory, Directory())
+    offer(app, AgentDirectory, Directory())  # type: ignore[type-abstract]  # a Protocol is what it asks for
     app.register_blueprint(blueprint)

@@ -45,14 +45,14 @@ def form_page(form: AgentForm, agent: Agent | None = None, **values: Any) -> tup
     """The form of a new agent or of ``agent``, with the choices as they are now: 422 if something is wrong in it."""
     agents = current().uow.store(Agent)
     chosen = form.calls.data or []
-    form.calls.choices = queries.agents_to_call(agents, chosen, without=agent.id if agent else "")
+    form.calls.choices, values["all_shown"] = queries.agents_to_call(agents, chosen, without=agent.id if agent else "")
     if sides := values.pop("sides", None):
         theirs, mine = sides
         values["rows"] = pairs(theirs, mine, queries.names_of(agents, [*theirs.calls, *mine.calls]))
     return form.page("agents/form.html", agent=agent, **values)
 
 
-def form_again(id: str, form: AgentForm) -> tuple[str, int]:
+def form_again(id: str, form: AgentForm, **values: Any) -> tuple[str, int]:
     """The form of an agent that may be gone by now: then it becomes a new one's (409), so that what was typed is kept.
 
     NotFound if there never was one.
@@ -60,8 +60,8 @@ def form_again(id: str, form: AgentForm) -> tuple[str, int]:
     service = AgentService(current().uow)
     agent = service.agents.get_or_none(id)
     if agent is not None:
-        return form_page(form, agent)
-    service.version(id, 1)
+        return form_page(form, agent, **values)
+    service.newest(id)
     body, _ = form_page(form, action=url_for("agents.new"), deleted=id)
     return body, 409
 

@@ -20,7 +20,9 @@ LISTED: Final = (
     "updated_at",
 )
 IN_HISTORY: Final = ("number", "author_name", "note", "set_aside", "created_at")
-MAX_CHOICES: Final = 500
+MAX_CHOICES: Final = 1_000
+MAX_ID: Final = 64
+"""Characters of the longest id that is looked up; ours are shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +55,24 @@ def count_agents(agents: EntityStore[Agent], search: Search) -> tuple[int, bool]
     return agents.count(conditions)
 
 
-def agents_to_call(agents: EntityStore[Agent], chosen: list[str], without: str = "") -> list[tuple[str, str]]:
-    """(id, name) of what an agent may be allowed to call, by name: the first 500, not the archived, and the chosen."""
+def agents_to_call(
+    agents: EntityStore[Agent], chosen: list[str], without: str = ""
+) -> tuple[list[tuple[str, str]], bool]:
+    """(id, name) of what an agent may be allowed to call, by name, and whether that is all.
+
+    The first 1,000 of the tenant, without the archived, and the chosen that exist.
+    """
     page = agents.rows(Query(order_by=("name_key",), limit=MAX_CHOICES, fields=("name", "name_key", "status")))
     found = {
         row.id: (row.name_key, row.name)
         for row in page.items
         if row.id != without and (row.status != "archived" or row.id in chosen)
     }
-    missing = [id for id in chosen if id not in found and id != without] if page.cursor else []
-    found |= {id: (agent.name_key, agent.name) for id, agent in agents.get_many(missing).items()}
-    return [(id, name) for id, (_, name) in sorted(found.items(), key=lambda item: item[1])]
+    if page.cursor:
+        missing = [id for id in chosen if id not in found and id != without and 0 < len(id) <= MAX_ID]
+        found |= {id: (agent.name_key, agent.name) for id, agent in agents.get_many(missing).items()}
+    by_name = sorted(found.items(), key=lambda item: item[1])
+    return [(id, name) for id, (_, name) in by_name], page.cursor is None
 
 
 def names_of(agents: EntityStore[Agent], ids: list[str]) -> dict[str, str]:

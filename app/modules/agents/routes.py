@@ -27,6 +27,7 @@ HISTORY = Listing(sorts={"number": ("number",)}, default_sort="-number", limit=2
 COMPARISON = Listing(sorts={"number": ("number",)}, filters={"old": integer(1), "new": integer(1)})
 # Longer than any id that we make. Whatever else it holds is for the database to not find.
 ID = "<string(maxlength=64):id>"
+NUMBER = "<int(max=999999999):number>"
 
 
 def service() -> AgentService:
@@ -96,7 +97,7 @@ def resolve(id: str) -> ResponseReturnValue:
     merged = merge(theirs, posted.content(), posted.picks(request.form))
     form = AgentForm.filled(merged, rev=posted.revision or "", base=posted.base.data)
     if posted.choice.data == "edit":
-        return pages.form_page(form, service().get(id), sides=(theirs, posted.content()))
+        return pages.form_again(id, form, sides=(theirs, posted.content()))
     on_conflict(partial(pages.conflict, id, form))
     changed = form.save(partial(service().change, id, form.revision or ""), partial(service().check, id=id))
     if changed is None:
@@ -133,11 +134,10 @@ def delete(id: str) -> ResponseReturnValue:
 def history(id: str) -> ResponseReturnValue:
     """Every version, newest first; of a deleted agent too."""
     wanted = HISTORY.parse(request.args)
-    first = service().version(id, 1)
-    conditions = queries.of_agent(id)
-    page = current().uow.store(AgentVersion).rows(wanted.query(conditions, fields=queries.IN_HISTORY))
     agent = service().agents.get_or_none(id)
-    return render_template("agents/history.html", wanted=wanted, page=page, agent=agent, first=first)
+    named = agent or service().newest(id)
+    page = current().uow.store(AgentVersion).rows(wanted.query(queries.of_agent(id), fields=queries.IN_HISTORY))
+    return render_template("agents/history.html", wanted=wanted, page=page, agent=agent, id=id, name=named.name)
 
 
 @blueprint.get(f"/{ID}/compare")
@@ -150,7 +150,7 @@ def compare(id: str) -> ResponseReturnValue:
     return pages.comparison(id, old, new)
 
 
-@blueprint.get(f"/{ID}/versions/<int:number>")
+@blueprint.get(f"/{ID}/versions/{NUMBER}")
 @access_control("agents.view")
 def version(id: str, number: int) -> ResponseReturnValue:
     """One version as it was."""
@@ -160,7 +160,7 @@ def version(id: str, number: int) -> ResponseReturnValue:
     return render_template("agents/version.html", version=found, names=names, agent=agent)
 
 
-@blueprint.post(f"/{ID}/versions/<int:number>/restore")
+@blueprint.post(f"/{ID}/versions/{NUMBER}/restore")
 @access_control("agents.edit")
 def restore(id: str, number: int) -> ResponseReturnValue:
     """Make an old version the newest one, or bring a deleted agent back."""

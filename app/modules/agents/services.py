@@ -11,12 +11,12 @@ is left as it is: it shows as deleted, and works again if the agent comes back.
 import unicodedata
 from typing import Final
 
-from app.db import Conflict
+from app.db import Conflict, NotFound
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid, Problem
 from app.modules.agents.entities import Agent, AgentContent, AgentVersion, name_key, version_id
 from app.modules.agents.events import AgentChanged, AgentCreated, AgentDeleted
-from app.modules.agents.queries import newest_version
+from app.modules.agents.queries import MAX_ID, newest_version
 from app.modules.agents.rules import problems_of
 
 CLAIM: Final = "agent"
@@ -38,8 +38,17 @@ class AgentService:
         return self.agents.get(id)
 
     def version(self, id: str, number: int) -> AgentVersion:
-        """One version of an agent that exists or was deleted, or NotFound."""
-        return self.versions.get(version_id(id, number))
+        """One version of an agent that exists or was deleted, or NotFound.
+
+        The current one of an agent that was imported without its versions is the agent itself.
+        """
+        found = self.versions.get_or_none(version_id(id, number))
+        if found is None:
+            agent = self.agents.get_or_none(id)
+            if agent is None or agent.version != number:
+                raise NotFound(self.versions.path, version_id(id, number))
+            found = _as_it_is(agent)
+        return found
 
     def newest(self, id: str) -> AgentVersion:
         """The version with the highest number, of an agent that exists or was deleted, or NotFound."""
@@ -78,6 +87,7 @@ class AgentService:
         self.check(content, id)
         if content == agent.content():
             return agent
+        self._keep_former(agent)
         if (key := name_key(content.name)) != agent.name_key:
             self.uow.release(CLAIM, agent.name_key, agent, scope="tenant")
             self.uow.claim(CLAIM, key, agent, scope="tenant")
@@ -99,6 +109,7 @@ class AgentService:
         if problems := problems_of(content):
             raise Invalid(problems)
         content.calls = self._existing(content.calls)
+        self._keep_former(agent)
         agent.newest += 1
         self.agents.save(agent)
         return self._keep(agent, content, f"Set aside in favour of version {agent.version}", set_aside=True)
@@ -115,7 +126,7 @@ class AgentService:
         if rev or self.agents.get_or_none(id) is not None:
             return self.change(id, rev, content, note)
         self.check(content, id)
-        first = self.version(id, 1)
+        first = self.versions.get_or_none(version_id(id, 1)) or self.version(id, number)  # an import may lack version 1
         again = Agent(id=id, owner=first.author, owner_name=first.author_name)
         again.version = again.newest = self.newest(id).number + 1
         return self._add(again, content, f"{note} after the agent was deleted")
@@ -123,6 +134,7 @@ class AgentService:
     def delete(self, id: str, rev: str) -> Agent:
         """Remove the agent and free its name; answers what it was. Conflict unless it still has ``rev``, NotFound."""
         agent = self._expected(id, rev)
+        self._keep_former(agent)
         self.uow.release(CLAIM, agent.name_key, agent, scope="tenant")
         self.agents.remove(agent)
         self.uow.emit(AgentDeleted(agent_id=agent.id, agent_name=agent.name))
@@ -150,16 +162,33 @@ class AgentService:
         )
         return self.versions.add(version)
 
+    def _keep_former(self, agent: Agent) -> None:
+        """Store the version that is about to go, unless it is stored: an import may bring agents without versions."""
+        if self.versions.get_or_none(version_id(agent.id, agent.version)) is None:
+            self.versions.add(_as_it_is(agent))
+
     def _expected(self, id: str, rev: str) -> Agent:
         """The agent at ``rev``; one that was deleted meanwhile is a Conflict, one that never was is NotFound."""
         if self.agents.get_or_none(id) is None:
-            self.version(id, 1)
+            self.newest(id)
             raise Conflict([(self.agents.path, id)])
         return self.agents.get(id, rev)
 
     def _existing(self, ids: list[str]) -> list[str]:
-        found = self.agents.get_many(id for id in ids if 0 < len(id) <= 64)
+        found = self.agents.get_many(id for id in ids if 0 < len(id) <= MAX_ID)
         return [id for id in ids if id in found]
+
+
+def _as_it_is(agent: Agent) -> AgentVersion:
+    """The agent's current version, made of the agent; who saved it is not known, but whose it is."""
+    return AgentVersion(
+        id=version_id(agent.id, agent.version),
+        agent_id=agent.id,
+        number=agent.version,
+        author=agent.owner,
+        author_name=agent.owner_name,
+        **agent.content().model_dump(),
+    )
 
 
 def tidy(content: AgentContent) -> AgentContent:

@@ -145,6 +145,39 @@ def test_a_conflict_at_the_commit_shows_the_same_page(database: DatabaseService,
     assert "was saved" not in jonas.get(agent.id).text
 
 
+class TestAnImportedAgentWithoutVersions:
+    @pytest.fixture
+    def agent(self, database: DatabaseService, unit: OpenUnit) -> Agent:
+        made = create(unit, description="imported")
+        for version in list(database.list_all("t1/agent_versions")):
+            database.delete("t1/agent_versions", version["_id"])
+        return made
+
+    def test_its_pages_work_and_its_first_change_keeps_what_was_imported(
+        self, maren: Browser, unit: OpenUnit, agent: Agent
+    ) -> None:
+        assert "Nothing was kept before" in maren.get(f"{agent.id}/history").text
+        assert "imported" in maren.get(f"{agent.id}/versions/1").text
+        assert maren.get(f"{agent.id}/compare").status_code == 200
+        change(unit, agent, description="changed")
+        assert [description for description, _ in contents(unit, agent)] == ["imported", "changed"]
+
+    def test_a_conflict_with_another_import_can_be_settled(
+        self, jonas: Browser, database: DatabaseService, unit: OpenUnit, agent: Agent
+    ) -> None:
+        opened = form_of(jonas.get(f"{agent.id}/edit"))
+        database.update("t1/agents", agent.id, lambda document: {**document, "description": "imported again"})
+        answer = jonas.post(f"{agent.id}/edit", {**opened, "code": MINE})
+        assert answer.status_code == 409
+        assert jonas.post(f"{agent.id}/resolve", {**form_of(answer), "choice": "theirs"}).status_code == 302
+        assert contents(unit, agent) == [("imported again", CODE), ("imported", MINE)]
+
+    def test_it_is_deleted_and_comes_back(self, maren: Browser, unit: OpenUnit, agent: Agent) -> None:
+        delete(maren, agent)
+        maren.post(f"{agent.id}/versions/1/restore", form_of(maren.get(f"{agent.id}/versions/1")))
+        assert stored(unit, agent).description == "imported"
+
+
 class TestDeletedMeanwhile:
     def test_what_was_typed_becomes_the_form_of_a_new_agent(
         self, maren: Browser, jonas: Browser, unit: OpenUnit
@@ -166,6 +199,15 @@ class TestDeletedMeanwhile:
         answer = jonas.post(f"{agent.id}/edit", {**opened, "code": "?"})
         assert answer.status_code == 409
         assert form_of(answer)["code"] == "?"
+
+    def test_a_merge_by_hand_goes_on_as_a_new_agent_too(self, maren: Browser, jonas: Browser, unit: OpenUnit) -> None:
+        agent = create(unit)
+        sent = collide(jonas, unit, agent)
+        delete(maren, agent)
+        for choice in ("edit", "fields", "mine", "theirs"):
+            answer = jonas.post(f"{agent.id}/resolve", {**sent, "choice": choice})
+            assert answer.status_code == 409
+            assert form_of(answer)["code"] == MINE
 
     def test_and_at_the_commit(self, database: DatabaseService, unit: OpenUnit) -> None:
         agent = create(unit)

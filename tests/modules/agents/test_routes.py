@@ -156,6 +156,13 @@ def test_a_hostile_id_is_not_found(maren: Browser, path: str, id: str) -> None:
         assert maren.post(path.format(id), fields()).status_code in (404, 405)
 
 
+@pytest.mark.parametrize("number", ["0", "99", "-1", "x", "9" * 12, "9" * 600, "1.0", "%31%00"])
+def test_a_hostile_version_number_is_not_found(maren: Browser, unit: OpenUnit, number: str) -> None:
+    agent = create(unit)
+    assert maren.get(f"{agent.id}/versions/{number}").status_code == 404
+    assert maren.post(f"{agent.id}/versions/{number}/restore", {"rev": agent.rev}).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["", "/edit", "/delete", "/history", "/versions/1", "/compare"])
 def test_another_tenants_agent_and_a_missing_one_get_the_same_answer(maren: Browser, unit: OpenUnit, path: str) -> None:
     foreign = create(unit, "Secret", tenant="t2")
