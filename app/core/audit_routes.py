@@ -106,7 +106,7 @@ def audit_file() -> ResponseReturnValue:
     tenant = current().tenant
     name = f"audit-{tenant.slug if tenant else ''}.csv"
     rows = _rows(current().uow, wanted)
-    response = Response(csv_lines(HEAD, rows), mimetype="text/csv; charset=utf-8")
+    response = Response(csv_lines(HEAD, rows), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -120,7 +120,10 @@ def _rows(uow: UnitOfWork, wanted: Wanted) -> Iterator[list[str]]:
         for activity in describe(reader, page.items):
             yield from _lines(activity)
         cursor, read = page.cursor, read + len(page.items)
-        if cursor is None or read >= MOST_EXPORTED:
+        if cursor is None:
+            return
+        if read >= MOST_EXPORTED:
+            yield [f"This file ends here, after {read:,} commits; there are more. Narrow the filters."]
             return
 
 

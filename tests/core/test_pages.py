@@ -11,7 +11,7 @@ from app.core.activity import kind_word
 from app.core.dashboard import Card, Figure, add_card, figure_of
 from app.core.export import csv_lines, harmless
 from app.core.offers import AgentDirectory, offer, offered
-from app.tenants.entities import Tenant
+from app.tenants.entities import Invitation, Tenant
 from app.users.entities import User
 from tests.core.world import Browser, World, text_of
 
@@ -66,6 +66,17 @@ def test_the_audit_page_shows_who_what_when_and_from_where(place: Place) -> None
     assert "Ann created invitation zed@example.org" in words
     assert "192.0.2.1" in words
     assert "viewer" in words
+
+
+def test_a_large_commit_is_told_in_short_and_shown_in_whole_under_its_details(place: Place) -> None:
+    with place.world.unit(place.tenant.id) as uow:
+        for number in range(40):
+            uow.store(Invitation).add(
+                Invitation(email=f"p{number}@example.org", role="viewer", invited_by="", expires_at=uow.clock())
+            )
+    words = text_of(place.browser.get("/t/harbour/audit"))
+    assert "created invitation p5@example.org and 34 more" in words
+    assert "Invitation p39@example.org" in words
 
 
 def test_secrets_are_not_in_the_audit_record(place: Place) -> None:
@@ -148,6 +159,15 @@ def test_the_export_holds_everything_that_the_filters_find(place: Place) -> None
     assert [row["name"] for row in rows] == [f"p{number}@example.org" for number in reversed(range(55))]
     assert {row["who"] for row in rows} == {"Ann"}
     assert {row["address"] for row in rows} == {"192.0.2.1"}
+
+
+def test_an_export_that_ends_early_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.core.audit_routes.MOST_EXPORTED", 4)
+    monkeypatch.setattr("app.core.audit_routes.PAGE", 2)
+    for number in range(6):
+        place.invite(f"p{number}@example.org")
+    text = place.browser.get("/t/harbour/audit.csv").get_data(as_text=True)
+    assert text.splitlines()[-1] == '"This file ends here, after 4 commits; there are more. Narrow the filters."'
 
 
 @pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|' /C calc'!A0"])
