@@ -24,7 +24,7 @@ TENANTS = {
     "harbour": TenantRef("t1", "harbour", "Harbour Works"),
     "island": TenantRef("t2", "island", "Island Ferries"),
 }
-ROLES = {"Maren": "owner", "Jonas": "member", "Ada": "admin", "Vera": "viewer"}
+ROLES = {"Maren": "owner", "Nils": "owner", "Jonas": "member", "Ada": "admin", "Vera": "viewer"}
 COOKIE = "somebody"
 
 
