@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import couchdb_installed
+
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_BROWSERS = (
@@ -58,9 +60,15 @@ def _program(name: str, remedy: str) -> Callable[[], Available]:
     return look
 
 
+def _couchdb() -> Available:
+    here, detail = couchdb_installed.look()
+    return Available(here, detail, couchdb_installed.REMEDY)
+
+
 # Add a line for each further server; its test module calls require() with the same name.
 KNOWN: dict[str, Callable[[], Available]] = {
     "sqlite": _sqlite,
+    "couchdb": _couchdb,
     "browser": _browser,
     "make": _program("make", "install make"),
     "git": _program("git", "install git"),

@@ -24,6 +24,7 @@ class Backend(NamedTuple):
 BACKENDS: Final = {
     "memory": Backend("app.db.backends.memory", "MemoryDatabase", ""),
     "sqlite": Backend("app.db.backends.sqlite", "SqliteDatabase", ""),
+    "couchdb": Backend("app.db.backends.couchdb", "CouchDatabase", "pip install wherry[couchdb]"),
 }
 
 

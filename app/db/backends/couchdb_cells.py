@@ -1,0 +1,276 @@
+"""Documents and commit records of CouchDB as the protocol of commit_record.py needs them: reads and compare-and-swap.
+
+Everything that is asked of several documents is one request for each database.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import groupby
+from typing import Any, Final, ParamSpec, TypeVar
+from urllib.parse import quote
+
+import orjson
+
+from app.db.backends.couchdb_collections import Collections, Table
+from app.db.backends.couchdb_errors import CouchError, HttpFailure, failure, translate
+from app.db.backends.couchdb_layout import (
+    ABSENT_MARK,
+    INTENT,
+    TOKEN,
+    document_key,
+    fields_of,
+    split_key,
+    tenant_key,
+)
+from app.db.commit_record import Cell, Intent, Key, Record, State, Swap
+from app.db.documents import Document
+from app.db.errors import Unavailable
+from app.db.names import Name, parse_name
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BULK_TIMEOUT: Final = 15.0
+_TX: Final = "tx:"
+
+
+def cell_of(stored: Document) -> Cell:
+    """The cell that a document of CouchDB's holds."""
+    rev = stored["_rev"]
+    intent = None
+    if INTENT in stored:
+        told = stored[INTENT]
+        intent = Intent(told["tx"], told["t"], told["v"])
+    if ABSENT_MARK in stored:
+        return Cell(rev, "", None, intent)
+    # A document that was written by hand has no token of ours: CouchDB's revision serves.
+    return Cell(rev, str(stored.get(TOKEN, rev)), fields_of(stored), intent)
+
+
+def stored_cell(key: Key, cell: Cell | None, hint: str) -> Document:
+    """The document that keeps a cell; None is its removal."""
+    document: Document = {"_id": document_key(*key)}
+    if hint:
+        document["_rev"] = hint
+    if cell is None:
+        return {**document, "_deleted": True}
+    if cell.value is None:
+        document[ABSENT_MARK] = True
+    else:
+        document[TOKEN] = cell.token
+    if cell.intent is not None:
+        document[INTENT] = {"tx": cell.intent.tx, "t": cell.intent.token, "v": cell.intent.value}
+    return {**document, **(cell.value or {})}
+
+
+class Cells:
+    """``commit_record.Store`` on CouchDB."""
+
+    def __init__(self, collections: Collections) -> None:
+        self._collections = collections
+        self.session = collections.session
+
+    # Cells
+
+    def read_cells(self, keys: Collection[Key]) -> dict[Key, Cell]:
+        """One ``_bulk_get`` for each database, or a plain get of a single document."""
+        found: dict[Key, Cell] = {}
+        for table, part in self._by_table(keys):
+            if len(part) == 1:
+                stored = self._told(self.get, table, document_key(*part[0]))
+                documents: Iterable[Document] = [] if stored is None else [stored]
+            else:
+                ids = [document_key(*key) for key in part]
+                documents = self._told(self.bulk_get, table, ids)
+            for stored in documents:
+                tenant, id = split_key(stored["_id"])
+                found[Name(tenant, table.name), id] = cell_of(stored)
+        return found
+
+    def read_hints(self, keys: Collection[Key]) -> dict[Key, str]:
+        """Revisions come from the id index alone, without the documents."""
+        found: dict[Key, str] = {}
+        for table, part in self._by_table(keys):
+            rows = self._told(self.revisions, table, [document_key(*key) for key in part])
+            for key, rev in rows.items():
+                tenant, id = split_key(key)
+                found[Name(tenant, table.name), id] = rev
+        return found
+
+    def bearing(self, keys: Collection[Key]) -> dict[Key, Cell]:
+        """From the rows of the index without fields, so that however many keys cost a request for each database."""
+        found: dict[Key, Cell] = {}
+        for table, part in self._by_table(keys):
+            starts = sorted({"i" + tenant_key(name.tenant) for name, _ in part})
+            query = {"keys": starts, "reduce": False}
+            path = table.view(None)
+            answer = self._told(self.session.json, "POST", path, query, safe=True)
+            for row in answer["rows"]:
+                tenant, id = split_key(row["id"])
+                found[Name(tenant, table.name), id] = cell_of(row["value"])
+        return found
+
+    def swap_cells(self, swaps: Sequence[Swap]) -> list[str | None]:
+        """One ``_bulk_docs`` for each database: CouchDB decides each document on its own."""
+        hints: dict[Key, str | None] = {}
+        for table, part in self._by_table([swap.key for swap in swaps], write=True):
+            chosen = set(part)
+            mine = [swap for swap in swaps if swap.key in chosen]
+            documents = [stored_cell(swap.key, swap.cell, swap.hint) for swap in mine]
+            rows = self._told(self.bulk_write, table, documents)
+            for swap, row in zip(mine, rows, strict=True):
+                hints[swap.key] = None if refused(row) else "" if swap.cell is None else row["rev"]
+        return [hints[swap.key] for swap in swaps]
+
+    # Requests on documents, which the rest of the backend uses too
+
+    def get(self, table: Table, key: str) -> Document | None:
+        """One document as it is stored."""
+        try:
+            found: Document = self.session.json("GET", f"{table.path}/{quote(key, safe='')}")
+        except HttpFailure as error:
+            if error.status == 404 and not error.no_database:
+                return None
+            raise
+        return found
+
+    def bulk_get(self, table: Table, keys: Sequence[str]) -> list[Document]:
+        """The documents found, as they are stored, in one request."""
+        asked = {"docs": [{"id": key} for key in keys]}
+        answer = self.session.json("POST", f"{table.path}/_bulk_get", asked, safe=True, timeout=BULK_TIMEOUT)
+        found = []
+        for result in answer["results"]:
+            leaves = [leaf["ok"] for leaf in result["docs"] if "ok" in leaf and "_deleted" not in leaf["ok"]]
+            if leaves:
+                # More than one only where replication brought conflicts: CouchDB shows the highest revision.
+                found.append(max(leaves, key=_rank) if len(leaves) > 1 else leaves[0])
+        return found
+
+    def revisions(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
+        """CouchDB's revisions of the documents that exist."""
+        answer = self.session.json(
+            "POST", f"{table.path}/_all_docs", {"keys": list(keys)}, safe=True, timeout=BULK_TIMEOUT
+        )
+        return {
+            row["id"]: row["value"]["rev"]
+            for row in answer["rows"]
+            if "error" not in row and row["value"] is not None and not row["value"].get("deleted")
+        }
+
+    def bulk_write(self, table: Table, documents: Sequence[Document | bytes]) -> list[dict[str, Any]]:
+        """CouchDB's answer for each document, in order: each is decided on its own, but a bad one fails all."""
+        parts = [document if type(document) is bytes else orjson.dumps(document) for document in documents]
+        body = b'{"docs":[' + b",".join(parts) + b"]}"
+        reply = self.session.request("POST", f"{table.path}/_bulk_docs", body, timeout=BULK_TIMEOUT)
+        return answers(reply.status, reply.body)
+
+    # Records
+
+    def create_record(self, tx: str, keys: Sequence[Key], now: float) -> str:
+        """A document of the system database, readable by people."""
+        record = {"state": "pending", "keys": [[name.path, id] for name, id in keys], "since": now}
+        path = self._told(self._record_path, tx)
+        rev: str = self._told(self.session.json, "PUT", path, record)["rev"]
+        return rev
+
+    def read_record(self, tx: str) -> Record | None:
+        """One request."""
+        try:
+            return _record(self.session.json("GET", self._record_path(tx)))
+        except HttpFailure as error:
+            if error.status == 404:
+                return None
+            raise translate(error) from error
+        except CouchError as error:
+            raise translate(error) from error
+
+    def decide_record(self, record: Record, state: State, now: float) -> bool:
+        """One request."""
+        changed = {
+            "_rev": record.hint,
+            "state": state,
+            "keys": [[name.path, id] for name, id in record.keys],
+            "since": now,
+        }
+        try:
+            self.session.json("PUT", self._record_path(record.tx), changed)
+        except HttpFailure as error:
+            if error.status == 409:
+                return False
+            raise translate(error) from error
+        except CouchError as error:
+            raise translate(error) from error
+        return True
+
+    def list_records(self, limit: int) -> list[Record]:
+        """By id, which is by time."""
+        path = (
+            f"{self._collections.system}/_all_docs?include_docs=true&limit={limit}&startkey=%22tx:%22&endkey=%22tx:~%22"
+        )
+        try:
+            rows = self.session.json("GET", path, timeout=BULK_TIMEOUT)["rows"]
+        except HttpFailure as error:
+            if error.no_database:
+                return []
+            raise translate(error) from error
+        except CouchError as error:
+            raise translate(error) from error
+        return [_record(row["doc"]) for row in rows if row["doc"] is not None]
+
+    def remove_records(self, records: Sequence[Record]) -> None:
+        """One request."""
+        gone = [{"_id": _TX + record.tx, "_rev": record.hint, "_deleted": True} for record in records]
+        path = f"{self._collections.system}/_bulk_docs"
+        self._told(self.session.json, "POST", path, {"docs": gone}, timeout=BULK_TIMEOUT)
+
+    def _record_path(self, tx: str) -> str:
+        return f"{self._collections.system_database()}/{_TX}{tx}"
+
+    def _by_table(self, keys: Collection[Key], *, write: bool = False) -> list[tuple[Table, list[Key]]]:
+        """The keys by the database they are in; without those whose collection does not exist, unless it is to be
+        written."""
+        parts = []
+        ordered = sorted(keys, key=lambda key: key[0].collection)
+        for collection, part in groupby(ordered, key=lambda key: key[0].collection):
+            mine = list(part)
+            find = self._collections.writable if write else self._collections.find
+            wanted: Any = mine[0][0] if write else collection
+            table = self._told(find, wanted)
+            if table is not None:
+                parts.append((table, mine))
+        return parts
+
+    def _told(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The protocol knows the contract's errors only."""
+        try:
+            return request(*args, **kwargs)
+        except CouchError as error:
+            raise translate(error) from error
+
+
+def answers(status: int, body: bytes) -> list[dict[str, Any]]:
+    """What a ``_bulk_docs`` answered for each document. 202: at least one copy lacks something, so nothing is known."""
+    if status == 202:
+        raise Unavailable("CouchDB accepted a write without storing it.", retry_after=2.0, outcome="unknown")
+    if status >= 400:
+        raise failure(status, body)
+    rows: list[dict[str, Any]] = orjson.loads(body)
+    return rows
+
+
+def refused(row: dict[str, Any]) -> bool:
+    """Whether a document of a ``_bulk_docs`` met another revision; raises for anything else that is wrong."""
+    error = row.get("error")
+    if error is None or error == "conflict":
+        return error is not None
+    status = {"forbidden": 403, "unauthorized": 401}.get(error, 500)
+    raise translate(HttpFailure(status, error, str(row.get("reason", ""))))
+
+
+def _record(stored: Document) -> Record:
+    keys = tuple((parse_name(path), id) for path, id in stored["keys"])
+    return Record(stored["_id"].removeprefix(_TX), stored["_rev"], stored["state"], keys, stored["since"])
+
+
+def _rank(stored: Document) -> tuple[int, str]:
+    generation, _, digest = stored["_rev"].partition("-")
+    return int(generation), digest

@@ -1,0 +1,221 @@
+"""How a collection lies in CouchDB.
+
+A database for each collection, ``<prefix>-<collection>``, and ``<prefix>--system`` for the registry of collections and
+the commit records. A document's id is ``<tenant>:<id>``, with ``%`` and ``:`` of the tenant (and a leading ``_``)
+percent-encoded: no two pairs share an id, and within a tenant ``_all_docs``, which orders by bytes, is in id order.
+
+Fields are native. Beside them stand ``~t``, the revision token; ``~i``, the intent of a commit in flight (see
+commit_record.py) with the new value ``v``, its token ``t`` and the record ``tx``; and ``~absent`` in a document that
+holds nothing but an intent.
+
+Each declared index is a design document with one view. Its map function computes the joined order key of sortkeys.py
+from the native fields, so that a document needs no shadow fields and a new index no rewriting; keys are ASCII text
+under raw collation, so their order is the bytes' order. The rows are
+
+    "i<tenant>:"          every document that bears an intent, whole
+    "k<tenant>:<key>"     every document with a place in the index: whole, if it is short, else its short fields
+
+so that a page of short documents, or of a few short columns, comes from the index alone, and one request with two
+queries brings the intents first and then the page. ``TENANTS`` is the index without fields: it counts.
+"""
+
+import re
+from hashlib import blake2b
+from typing import Any, Final
+from urllib.parse import quote
+from zlib import crc32
+
+import orjson
+
+from app.db.documents import Document
+from app.db.errors import InvalidQuery
+from app.db.names import Name
+from app.db.schema import Index
+
+TOKEN: Final = "~t"  # noqa: S105 - the name of a field
+INTENT: Final = "~i"
+ABSENT_MARK: Final = "~absent"
+CUT: Final = "~cut"
+SYSTEM: Final = "-system"
+DESIGN_PREFIX: Final = "_design/wherry-"
+_WHOLE_AT_MOST: Final = 2_000
+_FIELD_AT_MOST: Final = 120
+_HINT = re.compile(r"(\d{1,10}-[0-9a-f]{32})-([0-9a-f]{8})", re.ASCII)
+_PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,60}", re.ASCII)
+
+# ECMAScript 5 without typed arrays, for every engine that a CouchDB may have: a double's bits are computed. It must
+# agree with sortkeys.py byte by byte.
+_MAP = """\
+function (doc) {
+  var paths = %PATHS%;
+  var colon = doc._id.indexOf(":");
+  if (colon < 0) { return; }
+  var tenant = doc._id.substring(0, colon + 1);
+  if (doc["~i"]) { emit("i" + tenant, doc); }
+  if (doc["~absent"]) { return; }
+  var hex = function (byte) { return (byte + 256).toString(16).substring(1); };
+  var word = function (bits) { return ("0000000" + bits.toString(16)).slice(-8); };
+  var number = function (value) {
+    var size = Math.abs(value), top = 0, low = 0;
+    if (size !== 0) {
+      var power = Math.floor(Math.log(size) / Math.LN2);
+      while (Math.pow(2, power) > size) { power--; }
+      while (Math.pow(2, power + 1) <= size) { power++; }
+      var fraction = (size / Math.pow(2, power) - 1) * 4503599627370496;
+      top = (power + 1023) * 1048576 + Math.floor(fraction / 4294967296);
+      low = fraction % 4294967296;
+    }
+    return "30" + (value < 0 ? word(2147483647 - top) + word(4294967295 - low) : word(2147483648 + top) + word(low));
+  };
+  var text = function (value) {
+    var bytes = [];
+    for (var at = 0; at < value.length && bytes.length < 240; at++) {
+      var code = value.charCodeAt(at);
+      if (code >= 0xd800 && code < 0xdc00) {
+        at++;
+        code = 0x10000 + (code - 0xd800) * 0x400 + (value.charCodeAt(at) - 0xdc00);
+      }
+      if (code === 0) {
+        bytes.push(0, 255);
+      } else if (code < 0x80) {
+        bytes.push(code);
+      } else if (code < 0x800) {
+        bytes.push(0xc0 | code >> 6, 0x80 | code & 63);
+      } else if (code < 0x10000) {
+        bytes.push(0xe0 | code >> 12, 0x80 | code >> 6 & 63, 0x80 | code & 63);
+      } else {
+        bytes.push(0xf0 | code >> 18, 0x80 | code >> 12 & 63, 0x80 | code >> 6 & 63, 0x80 | code & 63);
+      }
+    }
+    if (bytes.length >= 240) {
+      bytes.length = 239;
+      if (bytes[238] === 0) { bytes.length = 238; }
+    }
+    var out = "40";
+    for (var place = 0; place < bytes.length; place++) { out += hex(bytes[place]); }
+    return out + "0001";
+  };
+  var key = "k" + tenant;
+  for (var index = 0; index < paths.length; index++) {
+    var value = doc;
+    for (var step = 0; step < paths[index].length; step++) {
+      if (value === null || typeof value !== "object" || Array.isArray(value)) { return; }
+      if (!Object.prototype.hasOwnProperty.call(value, paths[index][step])) { return; }
+      value = value[paths[index][step]];
+    }
+    if (value === null) { key += "10"; }
+    else if (value === false) { key += "20"; }
+    else if (value === true) { key += "21"; }
+    else if (typeof value === "number") { key += number(value); }
+    else if (typeof value === "string") { key += text(value); }
+    else { return; }
+  }
+  if (paths.length === 0) { emit(key, null); return; }
+  if (JSON.stringify(doc).length <= %WHOLE%) { emit(key, doc); return; }
+  var part = {"_id": doc._id, "_rev": doc._rev}, left = [], room = %WHOLE%;
+  for (var name in doc) {
+    if (name.charAt(0) === "_") { continue; }
+    var size = name.length + JSON.stringify(doc[name]).length;
+    if (size <= %FIELD% && size <= room) { part[name] = doc[name]; room -= size; } else { left.push(name); }
+  }
+  part["~cut"] = left.length <= 20 ? left : null;
+  emit(key, part);
+}
+"""
+
+
+def check_prefix(prefix: str) -> str:
+    """The prefix of the databases' names, or InvalidQuery naming the setting."""
+    if not _PREFIX.fullmatch(prefix):
+        raise InvalidQuery(
+            "begins with a lower-case letter and has at most 61 lower-case letters, digits, '_' and '-'",
+            name="COUCHDB_PREFIX",
+        )
+    return prefix
+
+
+def tenant_key(tenant: str) -> str:
+    """What the ids of a tenant's documents begin with, its colon included."""
+    encoded = tenant.replace("%", "%25").replace(":", "%3A")
+    if encoded.startswith("_"):
+        encoded = "%5F" + encoded[1:]
+    return encoded + ":"
+
+
+def document_key(name: Name, id: str) -> str:
+    """A document's id in CouchDB."""
+    return tenant_key(name.tenant) + id
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """The tenant and the id that a document's id in CouchDB stands for."""
+    tenant, _, id = key.partition(":")
+    if "%" in tenant:
+        if tenant.startswith("%5F"):
+            tenant = "_" + tenant[3:]
+        tenant = tenant.replace("%3A", ":").replace("%25", "%")
+    return tenant, id
+
+
+def make_hint(store_rev: str, token: str, key: str, seed: int) -> str:
+    """CouchDB's revision as a precondition that is good for this document of this database and this token only.
+
+    CouchDB takes a revision for an id that never existed and creates the document; a revision of another document, or
+    of another database after a move, must not do that.
+    """
+    return f"{store_rev}-{crc32(f'{token}{key}'.encode(), seed):08x}"
+
+
+def open_hint(hint: str, token: str, key: str, seed: int) -> str:
+    """The CouchDB revision that a hint holds, or "" if it was not made for this document, token and database."""
+    match = _HINT.fullmatch(hint)
+    if match is None or int(match[2], 16) != crc32(f"{token}{key}".encode(), seed):
+        return ""
+    return match[1]
+
+
+def stored(fields: bytes, token: str, store_rev: str = "") -> bytes:
+    """A document's JSON for CouchDB, made around the JSON of its fields without parsing it again."""
+    rev = b'"_rev":"%b",' % store_rev.encode() if store_rev else b""
+    head = b'{%b"~t":%b' % (rev, orjson.dumps(token))
+    return head + b"}" if fields == b"{}" else head + b"," + fields[1:]
+
+
+def fields_of(document: Document) -> Document:
+    """The fields alone; takes them out of what CouchDB answered."""
+    return {name: value for name, value in document.items() if name[0] != "_" and name[0] != "~"}
+
+
+def design_name(index: Index | None) -> str:
+    """The id of an index's design document; another map function has another one, so that releases do not fight."""
+    source = map_source(index)
+    return DESIGN_PREFIX + blake2b(source.encode(), digest_size=8).hexdigest()
+
+
+def design_document(index: Index | None) -> Document:
+    """An index's design document; None stands for the index without fields."""
+    view = {"map": map_source(index), "reduce": "_count", "options": {"collation": "raw"}}
+    fields = [] if index is None else list(index.fields)
+    return {"_id": design_name(index), "language": "javascript", "fields": fields, "views": {"rows": view}}
+
+
+def map_source(index: Index | None) -> str:
+    """The map function of an index."""
+    paths = [] if index is None else [field.split(".") for field in index.fields]
+    source = _MAP.replace("%PATHS%", orjson.dumps(paths).decode())
+    return source.replace("%WHOLE%", str(_WHOLE_AT_MOST)).replace("%FIELD%", str(_FIELD_AT_MOST))
+
+
+def quoted(part: str) -> str:
+    """One segment of a path."""
+    return quote(part, safe="")
+
+
+def answers_alone(row: Document, fields: tuple[str, ...] | None) -> bool:
+    """Whether an index row's value holds all that is asked for: the whole document, or the given fields."""
+    if CUT not in row:
+        return True
+    left: Any = row[CUT]
+    if fields is None or left is None or INTENT in left or INTENT in row:
+        return False
+    return not any(field.partition(".")[0] in left for field in fields)
