@@ -7,6 +7,7 @@ TEST_DATABASES lists what the tests of services run on, separated by spaces: ``m
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -30,7 +31,7 @@ def registry() -> Registry:
 @pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest, tmp_path: Path, registry: Registry) -> Iterator[DatabaseService]:
     """An empty database with the schema of what is registered, where a query that no index serves is an error."""
-    urls = {"memory": "memory:", "sqlite": f"sqlite:////{tmp_path / 'test.db'}"}
+    urls = {"memory": "memory:", "sqlite": f"sqlite:///{quote(str(tmp_path / 'test.db'))}"}
     url = urls.get(request.param, request.param)
     service = open_database(url, schema_of(*registry.entities), strict=True)
     yield service

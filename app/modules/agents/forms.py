@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import ValidationError
-from wtforms.widgets import CheckboxInput
 
 from app.errors import Invalid
 from app.modules.agents import rules, schemas
@@ -45,8 +44,6 @@ class WordsField(StringField):  # type: ignore[misc]
 
 class AgentChoices(SelectMultipleField):  # type: ignore[misc]
     """Check boxes for other agents. What exists is the service's question, so the choices are only set to be shown."""
-
-    option_widget = CheckboxInput()
 
     def __init__(self, label: str, validators: list[Any], **kwargs: Any) -> None:
         super().__init__(label, validators, choices=[], validate_choice=False, **kwargs)
