@@ -32,7 +32,7 @@ GROUPS = {
     "contract": Group("bench.contract", "get, save and page against the plain sqlite3 statements", 100_000, 10_000),
     "peers": Group("bench.against_peers", "the same against other libraries", 100_000, 5_000),
     "growth": Group("bench.growth", "cost and memory as the other tenants grow", 1_000_000, 50_000),
-    "web": Group("bench.web", "the agents page under gunicorn", 50, 50),
+    "web": Group("bench.web.rounds", "the agents page under gunicorn", 50, 50),
 }
 
 
