@@ -98,11 +98,12 @@ def resolve(id: str) -> ResponseReturnValue:
     form = AgentForm.filled(merged, rev=posted.revision or "", base=posted.base.data)
     if posted.choice.data == "edit":
         return pages.form_again(id, form, sides=(theirs, posted.content()))
-    on_conflict(partial(pages.conflict, id, form))
-    changed = form.save(partial(service().change, id, form.revision or ""), partial(service().check, id=id))
+    on_conflict(partial(pages.conflict, id, posted))
+    change = partial(service().change, id, form.revision or "", given_up=posted.content())
+    changed = form.save(change, partial(service().check, id=id))
     if changed is None:
-        return pages.form_again(id, form)
-    notify("success", f"{changed.name} was saved as version {changed.version}. The other version is in the history.")
+        return pages.form_again(id, form, sides=(theirs, posted.content()))
+    notify("success", f"{changed.name} was saved as version {changed.version}. What was left out is in the history.")
     return redirect(url_for("agents.show", id=id))
 
 

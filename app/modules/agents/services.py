@@ -76,15 +76,20 @@ class AgentService:
         agent = Agent(owner=self.uow.actor.id, owner_name=self.uow.actor.name)
         return self._add(agent, content, note="")
 
-    def change(self, id: str, rev: str, content: AgentContent, note: str = "") -> Agent:
+    def change(
+        self, id: str, rev: str, content: AgentContent, *, note: str = "", given_up: AgentContent | None = None
+    ) -> Agent:
         """Give the agent new content, as its next version; nothing happens if nothing differs.
 
-        Conflict unless the agent still has ``rev``, NotFound if there never was one, Invalid. The conflict comes before
-        what is invalid: who has to merge first should not mend what may go away.
+        ``given_up`` is what somebody had entered and then merged into ``content``: it is set aside. Conflict unless the
+        agent still has ``rev``, NotFound if there never was one, Invalid. The conflict comes before what is invalid:
+        who has to merge first should not mend what may go away.
         """
         content = tidy(content)
         agent = self._expected(id, rev)
         self.check(content, id)
+        if given_up is not None and tidy(given_up) != content:
+            self._put_aside(agent, given_up, "Set aside for a merge")
         if content == agent.content():
             return agent
         self._keep_former(agent)
@@ -104,15 +109,8 @@ class AgentService:
 
         Only its shape must be right; agents to call that do not exist are left out. Conflict, NotFound, Invalid.
         """
-        content = tidy(content)
         agent = self._expected(id, rev)
-        if problems := problems_of(content):
-            raise Invalid(problems)
-        content.calls = self._existing(content.calls)
-        self._keep_former(agent)
-        agent.newest += 1
-        self.agents.save(agent)
-        return self._keep(agent, content, f"Set aside in favour of version {agent.version}", set_aside=True)
+        return self._put_aside(agent, content, f"Set aside in favour of version {agent.version}")
 
     def restore(self, id: str, number: int, rev: str) -> Agent:
         """Make an old version the newest one, or bring a deleted agent back with it (then ``rev`` is "").
@@ -124,7 +122,7 @@ class AgentService:
         content.calls = [called for called in self._existing(content.calls) if called != id]
         note = f"Restored version {number}"
         if rev or self.agents.get_or_none(id) is not None:
-            return self.change(id, rev, content, note)
+            return self.change(id, rev, content, note=note)
         self.check(content, id)
         first = self.versions.get_or_none(version_id(id, 1)) or self.version(id, number)  # an import may lack version 1
         again = Agent(id=id, owner=first.author, owner_name=first.author_name)
@@ -161,6 +159,16 @@ class AgentService:
             **content.model_dump(),
         )
         return self.versions.add(version)
+
+    def _put_aside(self, agent: Agent, content: AgentContent, note: str) -> AgentVersion:
+        content = tidy(content)
+        if problems := problems_of(content):
+            raise Invalid(problems)
+        content.calls = self._existing(content.calls)
+        self._keep_former(agent)
+        agent.newest += 1
+        self.agents.save(agent)
+        return self._keep(agent, content, note, set_aside=True)
 
     def _keep_former(self, agent: Agent) -> None:
         """Store the version that is about to go, unless it is stored: an import may bring agents without versions."""

@@ -61,8 +61,9 @@ class TestTheConflictPage:
         sent = collide(jonas, unit, agent)
         assert jonas.post(f"{agent.id}/resolve", {**sent, "choice": "fields"}).status_code == 302
         now = stored(unit, agent)
-        assert (now.version, now.description, now.code, now.tags) == (3, "theirs", MINE, ["mine"])
-        assert contents(unit, agent) == [("", CODE), ("theirs", THEIRS), ("theirs", MINE)]
+        assert (now.version, now.description, now.code, now.tags) == (4, "theirs", MINE, ["mine"])
+        assert contents(unit, agent) == [("", CODE), ("theirs", THEIRS), ("", MINE), ("theirs", MINE)]
+        assert AgentService(unit()).version(agent.id, 3).set_aside
 
     def test_choosing_other_sides_is_obeyed(self, jonas: Browser, unit: OpenUnit) -> None:
         agent = create(unit)
@@ -70,6 +71,17 @@ class TestTheConflictPage:
         jonas.post(f"{agent.id}/resolve", sent)
         now = stored(unit, agent)
         assert (now.description, now.code, now.tags) == ("", THEIRS, ["mine"])
+        assert contents(unit, agent)[2] == ("", MINE)
+
+    def test_choosing_theirs_field_by_field_leaves_mine_in_the_history_too(
+        self, jonas: Browser, unit: OpenUnit
+    ) -> None:
+        agent = create(unit)
+        sent = {**collide(jonas, unit, agent), "choice": "fields"}
+        sent |= {name: "theirs" for name in sent if name.startswith("pick-")}
+        assert jonas.post(f"{agent.id}/resolve", sent).status_code == 302
+        assert (stored(unit, agent).version, stored(unit, agent).code) == (2, THEIRS)
+        assert contents(unit, agent) == [("", CODE), ("theirs", THEIRS), ("", MINE)]
 
     def test_keeping_all_of_mine_leaves_theirs_in_the_history(self, jonas: Browser, unit: OpenUnit) -> None:
         agent = create(unit)

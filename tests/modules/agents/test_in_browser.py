@@ -156,7 +156,8 @@ class TestTwoBrowsersEditOneAgent:
         jonas.keyboard.press("Enter")
         jonas.wait_for_url(f"**/{agent.id}")
         now = stored(unit, agent)
-        assert (now.description, now.tags, now.version) == ("by Maren", ["jonas"], 3)
+        assert (now.description, now.tags, now.version) == ("by Maren", ["jonas"], 4)
+        assert history(unit, agent) == ["before", "by Maren", "by Jonas", "by Maren"]
 
     def test_the_second_merges_by_hand(self, open_page: OpenPage, unit: OpenUnit) -> None:
         agent = create(unit, description="before")
