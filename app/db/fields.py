@@ -57,6 +57,10 @@ def project(document: dict[str, Any], fields: tuple[tuple[str, ...], ...]) -> di
     """A new document with ``_id``, ``_rev`` and only the given paths, nested as they were."""
     kept: dict[str, Any] = {"_id": document["_id"], "_rev": document["_rev"]}
     for parts in fields:
+        if len(parts) == 1:  # nearly always: a list page does this for each of its rows
+            if parts[0] in document:
+                kept[parts[0]] = document[parts[0]]
+            continue
         value = value_at(document, parts)
         if value is MISSING:
             continue

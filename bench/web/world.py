@@ -76,6 +76,7 @@ def sign_in(app: WherryFlask) -> str:
     if token is None:
         raise AssertionError("the sign-in page has no CSRF token")
     answer = client.post("/sign-in", data={"csrf_token": unescape(token[1]), "email": EMAIL, "password": PASSWORD})
+    client.get(PAGE)  # the first page with a form puts the CSRF secret into the cookie
     cookie = client.get_cookie("wherry")
     if answer.status_code != 303 or cookie is None:
         raise AssertionError(f"signing in answered {answer.status_code}")
