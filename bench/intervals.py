@@ -28,7 +28,7 @@ def estimate_median(values: Sequence[float], confidence: float = 0.95) -> Estima
     return Estimate(median(ordered), ordered[rank - 1], ordered[-rank])
 
 
-def interval_rank(number: int, confidence: float) -> int:
+def interval_rank(number: int, confidence: float = 0.95) -> int:
     """The largest rank r, at least 1, for which the r-th smallest and r-th largest of ``number`` values enclose the
     median with the wanted probability: 1 - 2 P(Binomial(number, 1/2) < r)."""
     if number < 1:
