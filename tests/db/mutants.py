@@ -122,6 +122,13 @@ MUTANTS = (
         on_sqlite("TestRevisions"),
     ),
     Mutant(
+        "SQLite: a write ignores the revision it expects, as the state machine sees it",
+        TABLES,
+        "WHERE tenant = ? AND id = ? AND rev = ?",
+        "WHERE tenant = ? AND id = ? AND ? IS NOT NULL",
+        on_sqlite("TestModel"),
+    ),
+    Mutant(
         "SQLite: a delete ignores the revision it expects",
         TABLES,
         'return f"{self.delete} AND rev = ?"',
