@@ -63,7 +63,7 @@ def list_sessions() -> ResponseReturnValue:
     return render_template("auth/sessions.html", rows=rows)
 
 
-@blueprint.post("/account/sessions/<string(length=64):id>/end")
+@blueprint.post("/account/sessions/<id>/end")
 @access_control()
 def end_one(id: str) -> ResponseReturnValue:
     """Sign out another browser, or this one."""

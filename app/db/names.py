@@ -68,6 +68,15 @@ def check_id(id: object) -> str:
     return id
 
 
+def can_be_id(text: str) -> bool:
+    """Whether any document could have this id; one that could not is as absent as one that nobody stored."""
+    try:
+        check_id(text)
+    except InvalidDocument:
+        return False
+    return True
+
+
 def _utf8(text: str, path: str) -> bytes:
     try:
         return text.encode()

@@ -11,7 +11,8 @@ Within one unit an entity is one object, however it was found. Named queries are
     def live_agents(agents: EntityStore[Agent]) -> EntityPage[Agent]:
         return agents.find(Query(where=(where("status").eq("live"),), order_by=("name",)))
 
-Reading by id sees what this unit has registered. ``find``, ``rows``, ``first`` and ``count`` read committed data: what
+Reading by id sees what this unit has registered. An id that no document can have (empty, too long, no proper text) is
+absent like any other that nobody stored: ids come from addresses and forms, and no caller has to look at them first. ``find``, ``rows``, ``first`` and ``count`` read committed data: what
 this unit added is not found yet, what it changed is found by its stored values (and is this unit's object), and what it
 removed is left out of ``find`` and ``first`` only.
 """
@@ -26,7 +27,8 @@ import orjson
 from app.db.commit_plan import CommitPlan
 from app.db.documents import Document, split_rev
 from app.db.entities import Entity
-from app.db.errors import Conflict, InvalidQuery, Key, NotFound
+from app.db.errors import Conflict, InvalidDocument, InvalidQuery, Key, NotFound
+from app.db.names import can_be_id
 from app.db.query import Condition, Query
 from app.db.rows import EntityPage, RowPage, row_maker
 from app.db.tracking import Change, Session, Tracked, plan_change, set_quietly
@@ -63,12 +65,16 @@ class EntityStore(Generic[T]):
             document = self._session.service.get(self.path, id)
         except NotFound:
             return None
+        except InvalidDocument:
+            if type(id) is not str or can_be_id(id):
+                raise
+            return None
         return self._hold(document).entity
 
     def get_many(self, ids: Iterable[str]) -> dict[str, T]:
         """Those found, by id in the order asked for; reads what this unit does not hold in one go."""
         wanted = list(dict.fromkeys(ids))
-        missing = [id for id in wanted if id not in self._held]
+        missing = [id for id in wanted if id not in self._held and can_be_id(id)]
         if missing:
             for document in self._session.service.get_many(self.path, missing).values():
                 self._hold(document)

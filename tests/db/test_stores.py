@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from app.db import Conflict, InvalidQuery, NotFound, Query, where
+from app.db import Conflict, InvalidDocument, InvalidQuery, NotFound, Query, where
 from app.db.rows import EntityPage
 from app.db.stores import EntityStore
 from tests.db.dock_fixtures import dock
@@ -37,6 +37,19 @@ class TestReadingById:
         assert boats.get_or_none("nobody") is None
         with pytest.raises(NotFound):
             boats.get("nobody")
+
+    @pytest.mark.parametrize("id", ["", "x" * 513, "\u00e9" * 257, "\ud800", "a\udfff"])
+    def test_an_id_that_nothing_can_have_is_absent(self, dock: Dock, id: str) -> None:
+        (boat,) = dock.launch("Ariel")
+        boats = dock.unit().store(Boat)
+        assert boats.get_or_none(id) is None
+        with pytest.raises(NotFound):
+            boats.get(id)
+        assert list(boats.get_many([id, boat.id])) == [boat.id]
+
+    def test_an_id_that_is_no_text_is_a_mistake_of_the_program(self, dock: Dock) -> None:
+        with pytest.raises(InvalidDocument):
+            dock.unit().store(Boat).get_or_none(7)  # type: ignore[arg-type]
 
     def test_get_many_answers_those_found_in_the_order_asked_for(self, dock: Dock) -> None:
         one, two = dock.launch("Ariel", "Bounty")
