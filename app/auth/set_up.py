@@ -16,7 +16,7 @@ from app.tenants.entities import Tenant
 from app.tenants.services import Tenants
 from app.users.entities import User
 from app.users.events import UserCreated
-from app.users.services import Accounts
+from app.users.services import Accounts, act_as
 
 MOST_LINKS = 5
 """Links that are good at the same time: each start of a server prints one, and must not make the last one useless."""
@@ -78,8 +78,8 @@ class SetUps:
     ) -> tuple[User, Tenant]:
         """Register the account (superuser, owner), its tenant and sample data; Invalid with all problems at once.
 
-        The unit of work must not belong to a tenant yet. Of two at the same time one is a Conflict: both rewrite the
-        one SetUp document.
+        The unit of work must not belong to a tenant yet, and is the new person's afterwards. Of two at the same time
+        one is a Conflict: both rewrite the one SetUp document.
         """
         self.uow.bind_tenant(new_id())
         tenants = Tenants(self.uow)
@@ -89,6 +89,7 @@ class SetUps:
         if problems:
             raise Invalid(problems)
         user = accounts.create(wanted.name, wanted.email, wanted.password, superuser=True)
+        act_as(self.uow, user)  # what the modules add as sample data belongs to whoever sets up
         tenant = tenants.create(wanted.tenant_name, wanted.slug, user.id)
         if wanted.sample:
             for provide in sample_data:

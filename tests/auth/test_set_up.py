@@ -161,6 +161,16 @@ def test_sample_data_is_in_the_same_commit(world: World) -> None:
     assert [path for path, _ in world.everything() if path.endswith("/invitations")]
 
 
+def test_sample_data_belongs_to_whoever_sets_up(world: World) -> None:
+    seen: list[tuple[str, str, str]] = []
+    world.app.extensions["wherry"].add_sample_data(
+        lambda uow: seen.append((uow.actor.kind, uow.actor.id, uow.actor.name))
+    )
+    send(world, link(world))
+    (user,) = [id for collection, id in world.everything() if collection == "users"]
+    assert seen == [("user", user, "Ann Marlow")]
+
+
 def test_sample_data_is_left_out_on_request(world: World) -> None:
     world.app.extensions["wherry"].add_sample_data(sample)
     path = link(world)
