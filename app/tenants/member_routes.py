@@ -12,7 +12,7 @@ from app.tenants.members import People
 from app.tenants.routes import blueprint, me
 from app.users.services import email_owner
 from app.web.access import access_control, can
-from app.web.context import current
+from app.web.context import current, on_conflict
 from app.web.feedback import notify
 from app.web.listing import Listing, Wanted, choice, text
 
@@ -50,11 +50,22 @@ def edit(user_id: str) -> ResponseReturnValue:
     form = RoleForm(obj=person.member if request.method == "GET" else None)
     form.offer(roles)
     if form.is_submitted():
-        done = form.submit(lambda typed: members().change_role(user_id, typed["role"] or "", form.revision))
+        on_conflict(lambda _: _both_roles(user_id, form))
+        done = form.submit(lambda typed: members().change_role(user_id, typed["role"] or "", form.revision or ""))
         if done is not None:
             notify("success", f"{done.name or 'The member'} is {done.role} now.")
             return redirect(url_for("tenants.index"), 303)
-    return form.page("tenants/member.html", person=person, may_touch=person.role in roles, me=me())
+    return form.page("tenants/member.html", person=person, may_touch=person.role in roles, me=me(), theirs=False)
+
+
+def _both_roles(user_id: str, form: RoleForm) -> ResponseReturnValue:
+    """What was chosen beside what somebody else saved meanwhile; sending it again replaces that."""
+    person = members().get(user_id)
+    form.rev.data = person.member.rev
+    may_touch = person.role in members().may_give()
+    return render_template(
+        "tenants/member.html", form=form, person=person, may_touch=may_touch, me=me(), theirs=True
+    ), 409
 
 
 @blueprint.post("/members/<user_id>/remove")

@@ -77,10 +77,13 @@ class Members:
         return True
 
     def change_role(self, user_id: str, role: str, rev: str | None = None) -> Person:
-        """Give a member another role. ``rev`` is the revision that who acts has seen."""
+        """Give a member another role. ``rev`` is the revision that who acts has seen; Conflict if it is another now.
+
+        NotAllowed comes first: who may not change this member learns nothing from the revision.
+        """
+        self._may_touch(self.store.get(user_id))
         member = self.store.get(user_id, rev)
         wanted = self._role(role)
-        self._may_touch(member)
         if wanted != member.role:
             if member.role == "owner":
                 self._disown(user_id)

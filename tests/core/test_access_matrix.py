@@ -38,7 +38,7 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int, int, int]] = {
     ("POST", "/t/<slug>/settings"): (401, 404, 403, 403, 409, 409),
     ("GET", "/t/<slug>/members"): (302, 404, 200, 200, 200, 200),
     ("GET", "/t/<slug>/members/<user_id>"): (302, 404, 403, 403, 200, 200),
-    ("POST", "/t/<slug>/members/<user_id>"): (401, 404, 403, 403, 422, 422),
+    ("POST", "/t/<slug>/members/<user_id>"): (401, 404, 403, 403, 409, 409),
     ("POST", "/t/<slug>/members/<user_id>/remove"): (401, 404, 403, 403, 303, 303),
     ("GET", "/t/<slug>/members/invite"): (302, 404, 403, 403, 200, 200),
     ("POST", "/t/<slug>/members/invite"): (401, 404, 403, 403, 422, 422),

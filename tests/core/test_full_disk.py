@@ -35,15 +35,8 @@ def test_a_disk_that_takes_no_writes_is_said_on_the_page_and_reading_goes_on(
     before = world.everything()
     token = browser.token("/t/harbour/agents/new")
     pragma(world, fault)
-    answer = browser.post(
-        "/t/harbour/agents/new",
-        {
-            "name": "Tide",
-            "status": "draft",
-            "code": "def handler(event):\n    return " + "'x' * 9\n" * 1 + "#" * 40_000,
-        },
-        token=token,
-    )
+    code = "def handler(event):\n    return 'low water'\n#" + "~" * 40_000  # more than the file's free pages hold
+    answer = browser.post("/t/harbour/agents/new", {"name": "Tide", "status": "draft", "code": code}, token=token)
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
     shown = text_of(answer)

@@ -100,8 +100,8 @@ def test_a_tenant_named_in_the_body_has_no_effect(world: World) -> None:
     fields = {"tenant_id": two.theirs.id, "tenant": two.theirs.id, "slug": "pier", "_id": two.theirs.id}
     answer = two.browser.post("/t/harbour/members/invite", {"email": "x@example.org", "role": "viewer", **fields})
     assert answer.status_code == 200
-    two.browser.post(f"/t/harbour/members/{two.ann.id}", {"role": "owner", **fields})
-    two.browser.post("/t/harbour/settings", {"name": "x", **fields})
+    assert two.browser.change(f"/t/harbour/members/{two.ann.id}", {"role": "owner", **fields}).status_code == 303
+    assert two.browser.change("/t/harbour/settings", {"name": "x", **fields}).status_code == 422  # the slug is theirs
     assert two.documents_of_theirs() == before
 
 

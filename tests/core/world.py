@@ -26,6 +26,7 @@ from app.web.application import WherryFlask
 
 PASSWORD = "seven grey herons"
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+_REV = re.compile(r'name="rev"[^>]*value="([^"]+)"')
 HTML = {"Accept": "text/html"}
 
 
@@ -59,6 +60,12 @@ class Browser:
             if found := _TOKEN.search(self.get(path).get_data(as_text=True)):
                 return unescape(found[1])
         raise AssertionError(f"no page with a form at {page}")
+
+    def change(self, path: str, fields: Mapping[str, str]) -> TestResponse:
+        """Open a form and send it: with the revision that the page shows."""
+        found = _REV.search(self.get(path).get_data(as_text=True))
+        assert found is not None, f"no revision at {path}"
+        return self.post(path, {"rev": unescape(found[1]), **fields})
 
     def post(
         self, path: str, fields: Mapping[str, str] | None = None, token: str | None = None, **options: Any

@@ -24,6 +24,11 @@ def invite(world: World, tenant: Tenant, email: str = "zed@example.org", role: s
     return f"/invitations/{link}"
 
 
+def rev_of(world: World, tenant: Tenant, user: User) -> str:
+    with world.unit(tenant.id) as uow:
+        return uow.store(Member).get(user.id).rev or ""
+
+
 def role_of(world: World, tenant: Tenant, user: User) -> str | None:
     with world.unit(tenant.id) as uow:
         member = uow.store(Member).get_or_none(user.id)
@@ -164,10 +169,10 @@ def test_an_admin_changes_roles_but_neither_makes_nor_unmakes_owners(world: Worl
     world.join(tenant, bob, "admin")
     world.join(tenant, eve, "viewer")
     browser = world.signed_in(bob)
-    assert browser.post(f"/t/harbour/members/{eve.id}", {"role": "admin"}).status_code == 303
+    assert browser.change(f"/t/harbour/members/{eve.id}", {"role": "admin"}).status_code == 303
     assert role_of(world, tenant, eve) == "admin"
-    assert browser.post(f"/t/harbour/members/{eve.id}", {"role": "owner"}).status_code == 422
-    assert browser.post(f"/t/harbour/members/{bob.id}", {"role": "owner"}).status_code == 422
+    assert browser.change(f"/t/harbour/members/{eve.id}", {"role": "owner"}).status_code == 422
+    assert browser.change(f"/t/harbour/members/{bob.id}", {"role": "owner"}).status_code == 422
     assert browser.post(f"/t/harbour/members/{ann.id}", {"role": "viewer"}).status_code == 403
     assert browser.post(f"/t/harbour/members/{ann.id}/remove").status_code == 403
     assert browser.post("/t/harbour/members/invite", {"email": "x@example.org", "role": "owner"}).status_code == 422
@@ -180,7 +185,7 @@ def test_an_owner_makes_another_owner_and_may_then_go(world: World) -> None:
     world.join(tenant, bob, "member")
     browser = world.signed_in(ann)
     assert browser.post("/t/harbour/members/leave").status_code == 422
-    assert browser.post(f"/t/harbour/members/{bob.id}", {"role": "owner"}).status_code == 303
+    assert browser.change(f"/t/harbour/members/{bob.id}", {"role": "owner"}).status_code == 303
     assert set(owners_of(world, tenant)) == {ann.id, bob.id}
     assert browser.post("/t/harbour/members/leave").location == "/tenants"
     assert owners_of(world, tenant) == [bob.id]
@@ -193,8 +198,12 @@ def test_the_last_owner_can_neither_be_removed_nor_made_less(world: World) -> No
     tenant = world.tenant(ann, slug="harbour")
     browser = world.signed_in(ann)
     before = world.everything()
-    for path, fields in ((f"{ann.id}", {"role": "admin"}), (f"{ann.id}/remove", {}), ("leave", {})):
-        answer = browser.post(f"/t/harbour/members/{path}", fields)
+    for send, path in (
+        (lambda path: browser.change(path, {"role": "admin"}), f"{ann.id}"),
+        (browser.post, f"{ann.id}/remove"),
+        (browser.post, "leave"),
+    ):
+        answer = send(f"/t/harbour/members/{path}")
         assert answer.status_code == 422
         assert "A tenant always has an owner." in text_of(answer)
     assert world.everything() == before
@@ -243,11 +252,26 @@ def test_a_stale_form_does_not_overwrite_a_newer_role(world: World) -> None:
     tenant = world.tenant(ann, slug="harbour")
     world.join(tenant, bob, "viewer")
     browser = world.signed_in(ann)
-    page = browser.get(f"/t/harbour/members/{bob.id}").get_data(as_text=True)
-    rev = page.split('name="rev"')[1].split('value="')[1].split('"')[0]
-    assert browser.post(f"/t/harbour/members/{bob.id}", {"role": "admin", "rev": rev}).status_code == 303
-    assert browser.post(f"/t/harbour/members/{bob.id}", {"role": "member", "rev": rev}).status_code == 409
+    rev = rev_of(world, tenant, bob)
+    path = f"/t/harbour/members/{bob.id}"
+    assert browser.post(path, {"role": "admin", "rev": rev}).status_code == 303
+    answer = browser.post(path, {"role": "member", "rev": rev})
+    assert answer.status_code == 409
+    assert "The role that is saved now is Admin" in text_of(answer)
     assert role_of(world, tenant, bob) == "admin"
+    newer = rev_of(world, tenant, bob)
+    assert f'value="{newer}"' in answer.get_data(as_text=True), "sending it again is a choice"
+    assert browser.post(path, {"role": "member", "rev": newer}).status_code == 303
+    assert role_of(world, tenant, bob) == "member"
+
+
+@pytest.mark.parametrize("rev", [{}, {"rev": ""}, {"rev": "x"}])
+def test_a_role_form_without_its_revision_changes_nothing(world: World, rev: dict[str, str]) -> None:
+    ann, bob = world.user(), world.user("Bob")
+    tenant = world.tenant(ann, slug="harbour")
+    world.join(tenant, bob, "viewer")
+    assert world.signed_in(ann).post(f"/t/harbour/members/{bob.id}", {"role": "admin", **rev}).status_code == 409
+    assert role_of(world, tenant, bob) == "viewer"
 
 
 def test_joining_again_keeps_the_role(world: World) -> None:
