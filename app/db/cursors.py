@@ -46,7 +46,7 @@ def open_cursor(secret: bytes, name: Name, query: Query) -> Position | None:
     if not compare_digest(raw[:_SEAL_BYTES], _seal(secret, name, query, payload)) or _text(raw) != cursor:
         raise _refused()
     end = _KEY_LENGTH + int.from_bytes(payload[:_KEY_LENGTH], "big")
-    return Position(payload[_KEY_LENGTH:end], payload[end:].decode())
+    return tuple.__new__(Position, (payload[_KEY_LENGTH:end], payload[end:].decode()))
 
 
 def _text(raw: bytes) -> str:

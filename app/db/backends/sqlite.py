@@ -202,7 +202,7 @@ class SqliteDatabase(DatabaseService):
                 if STALE_LAYOUT not in str(error):
                     raise
                 self._tables.clear()
-        return self._fresh(lambda: self._put(self._writable(name), name, id, portable, expect))
+        return self._fresh(partial(self._put_first, name, id, portable, expect))  # a lambda would slow the usual case
 
     def _delete(self, name: Name, id: str, expect: Expected) -> None:
         table = self._table(name)
@@ -266,21 +266,25 @@ class SqliteDatabase(DatabaseService):
         """One statement that creates or replaces under the expectation."""
         body, data, _ = portable
         token = new_token()
-        values = (token, data.decode(), *[encode_fields(body, fields) for fields in table.paths])
+        keys = [encode_fields(body, fields) for fields in table.paths]
         try:
             cursor = self._registry.local.cursor
         except AttributeError:
             cursor = self._cursor()
         if expect is ANY:
-            cursor.execute(table.save, (name.tenant, id, *values))
+            cursor.execute(table.save, (name.tenant, id, token, data.decode(), *keys))
             return token
         if expect is ABSENT:
-            cursor.execute(table.create, (name.tenant, id, *values))
+            cursor.execute(table.create, (name.tenant, id, token, data.decode(), *keys))
         else:
-            cursor.execute(table.replace, (*values, name.tenant, id, str(expect).partition(".")[0]))
+            expected = str(expect).partition(".")[0]
+            cursor.execute(table.replace, (token, data.decode(), *keys, name.tenant, id, expected))
         if not cursor.rowcount:
             raise Conflict([(name.path, id)])
         return token
+
+    def _put_first(self, name: Name, id: str, portable: Portable, expect: Expected) -> str:
+        return self._put(self._writable(name), name, id, portable, expect)
 
     # Tables
 
