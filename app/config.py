@@ -173,9 +173,10 @@ def _check_known(name: str, known: frozenset[str], what: str) -> None:
 
 
 def _make_paths_absolute(values: dict[str, Any], folder: Path) -> None:
+    """INSTANCE_PATH starts at the settings' folder, SQLITE_PATH at INSTANCE_PATH: who moves the one moves both."""
     for name in ("INSTANCE_PATH", "SQLITE_PATH"):
-        if isinstance(values[name], str | Path) and str(values[name]) != ":memory:":
-            values[name] = folder / Path(values[name]).expanduser()
+        if isinstance(values[name], str | Path):
+            folder = values[name] = folder / Path(values[name]).expanduser()
 
 
 def _checked(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:

@@ -56,6 +56,12 @@ def _not_empty(value: str) -> str:
     return value
 
 
+def _file(value: Path) -> Path:
+    if value.name == ":memory:":
+        raise ValueError("must be a file: for a database in memory set DATABASE_PROVIDER to memory")
+    return value
+
+
 Text = Annotated[str, AfterValidator(str.strip)]
 NonEmpty = Annotated[str, AfterValidator(_not_empty)]
 Address = Annotated[str, AfterValidator(_address)]
@@ -110,7 +116,7 @@ class Settings(BaseModel):
     database_provider: Annotated[Provider, BeforeValidator(_lower)]
     database_create_missing: bool
     database_metrics: bool
-    sqlite_path: Path
+    sqlite_path: Annotated[Path, AfterValidator(_file)]
     sqlite_durability: Annotated[Literal["full", "normal"], BeforeValidator(_lower)]
     sqlite_busy_timeout: Annotated[float, Field(ge=0, le=60)]
     couchdb_url: Address

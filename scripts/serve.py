@@ -51,7 +51,7 @@ def demo(port: int) -> int:
     command, environment = gunicorn(
         port,
         WHERRY_DATABASE_PROVIDER="sqlite",
-        WHERRY_SQLITE_PATH=str(folder / "demo.sqlite3"),
+        WHERRY_SQLITE_PATH="demo.sqlite3",
         WHERRY_SQLITE_DURABILITY="normal",
         WHERRY_INSTANCE_PATH=str(folder),
     )

@@ -92,9 +92,21 @@ class TestSources:
     def test_the_provider_is_read_in_any_case(self, load: Load, name: str) -> None:
         assert load(WHERRY_DATABASE_PROVIDER=name).database_provider == "sqlite"
 
-    def test_relative_paths_begin_at_the_settings_file(self, load: Load, root: Path) -> None:
+    def test_a_relative_instance_path_begins_at_the_settings_file(self, load: Load, root: Path) -> None:
+        assert load().instance_path == root / "instance"
+        assert load(WHERRY_INSTANCE_PATH="elsewhere").instance_path == root / "elsewhere"
+
+    def test_whoever_moves_the_instance_moves_the_database_with_it(
+        self, load: Load, root: Path, tmp_path: Path
+    ) -> None:
         assert load().sqlite_path == root / "instance" / "wherry.sqlite3"
+        assert load(WHERRY_INSTANCE_PATH=str(tmp_path / "i")).sqlite_path == tmp_path / "i" / "wherry.sqlite3"
+        assert load(WHERRY_SQLITE_PATH="w.db").sqlite_path == root / "instance" / "w.db"
         assert load(WHERRY_SQLITE_PATH="/data/w.db").sqlite_path == Path("/data/w.db")
+
+    def test_sqlite_in_memory_is_refused_with_what_to_take_instead(self, load: Load) -> None:
+        with pytest.raises(SettingsError, match=r"SQLITE_PATH must be a file: .* DATABASE_PROVIDER"):
+            load(WHERRY_SQLITE_PATH=":memory:")
 
     def test_variables_that_kubernetes_adds_for_a_service_are_not_settings(self, load: Load) -> None:
         assert load(WHERRY_SERVICE_HOST="10.0.0.1", WHERRY_PORT_8000_TCP_ADDR="10.0.0.1").port == 8000
