@@ -14,9 +14,10 @@ from flask.cli import FlaskGroup, with_appcontext
 
 from app import create_app
 from app.auth.set_up import SetUps, Wanted
+from app.db.cli_errors import one_sentence
+from app.db.flask_ext import command_unit
 from app.errors import WherryError
 from app.settings import Settings
-from app.users.cli import command_unit
 from app.users.context import state
 from app.users.services import Accounts
 
@@ -56,10 +57,11 @@ def server_settings() -> None:
 
 @cli.command("demo-data", hidden=True)
 @with_appcontext
+@one_sentence()
 def demo_data() -> None:
     """Make an account with a new password, a tenant and sample data in an empty database, and print how to sign in."""
     wanted = Wanted("Demo Owner", "demo@example.org", token_urlsafe(9), "Demo Harbour", "demo", sample=True)
-    with command_unit("demo-data") as uow:
+    with command_unit("wherry demo-data") as uow:
         set_ups = SetUps(uow)
         if not set_ups.needed():
             raise click.ClickException("There are accounts already: sample data is for an empty database.")

@@ -13,13 +13,13 @@ import orjson
 from flask import current_app, has_app_context
 from flask.cli import ScriptInfo
 
+from app.db.cli_errors import one_sentence
 from app.db.cli_query import parse_condition
 from app.db.factory import open_database
 from app.db.flask_ext import current_database
 from app.db.names import parse_name
 from app.db.query import Query
 from app.db.service import DatabaseService
-from app.errors import WherryError
 
 URL_HELP = "Another database than the configured one, e.g. sqlite:///wherry.sqlite"
 
@@ -34,21 +34,19 @@ def _command(needs_schema: bool = False) -> Callable[[Callable[..., None]], clic
 
     def register(function: Callable[..., None]) -> click.Command:
         @functools.wraps(function)
+        @one_sentence()
         def run(url: str | None, **options: Any) -> None:
+            if url is None:
+                with _application().app_context():
+                    function(current_database(), **options)
+                return
+            # Reading must not make tables, so only prepare may create what is missing.
+            schema = _application().extensions["database"].schema if needs_schema else None
+            service = open_database(url, schema, create_missing=needs_schema)
             try:
-                if url is None:
-                    with _application().app_context():
-                        function(current_database(), **options)
-                    return
-                # Reading must not make tables, so only prepare may create what is missing.
-                schema = _application().extensions["database"].schema if needs_schema else None
-                service = open_database(url, schema, create_missing=needs_schema)
-                try:
-                    function(service, **options)
-                finally:
-                    service.close()
-            except WherryError as error:
-                raise click.ClickException(str(error)) from error
+                function(service, **options)
+            finally:
+                service.close()
 
         run = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(run)
         run = click.option("--url", help=URL_HELP)(run)

@@ -12,9 +12,10 @@ Within one unit an entity is one object, however it was found. Named queries are
         return agents.find(Query(where=(where("status").eq("live"),), order_by=("name",)))
 
 Reading by id sees what this unit has registered. An id that no document can have (empty, too long, no proper text) is
-absent like any other that nobody stored: ids come from addresses and forms, and no caller has to look at them first. ``find``, ``rows``, ``first`` and ``count`` read committed data: what
-this unit added is not found yet, what it changed is found by its stored values (and is this unit's object), and what it
-removed is left out of ``find`` and ``first`` only.
+absent like any other that nobody stored: ids come from addresses and forms, and no caller has to look at them first.
+``find``, ``rows``, ``first`` and ``count`` read committed data: what this unit added is not found yet, what it changed
+is found by its stored values (and is this unit's object), and what it removed is left out of ``find`` and ``first``
+only.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
