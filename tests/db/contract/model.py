@@ -195,7 +195,14 @@ class Sides:
             if revs[side] == rev and key[1] == document["_id"]
         ]
         assert places, f"a revision that no write answered: {document}"
-        return repr([places, sorted((key, value) for key, value in document.items() if key != "_rev")])
+        return repr([places, in_order({key: value for key, value in document.items() if key != "_rev"})])
+
+
+def in_order(value: Any) -> Any:
+    """The value with every object's keys sorted: their order is no part of it, and not every database keeps it."""
+    if isinstance(value, dict):
+        return {key: in_order(value[key]) for key in sorted(value)}
+    return [in_order(item) for item in value] if isinstance(value, list) else value
 
 
 class ContractMachine(RuleBasedStateMachine):
