@@ -49,7 +49,7 @@ def main() -> int:
     asked = parser.parse_args()
     effort = Effort(asked.rounds, clock=thread_time if asked.cpu else perf_counter)
     if asked.quick:
-        effort = replace(effort, pieces=3, piece_seconds=0.002, limit=8.0)
+        effort = replace(effort, pieces=5, piece_seconds=0.001, limit=8.0)
     figures: list[Figure] = []
     print(HEADER, flush=True)
     for name in asked.groups or GROUPS:

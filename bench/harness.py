@@ -2,14 +2,16 @@
 
 A round has pieces: in each piece the sides take turns in a shuffled order, so that what disturbs the machine disturbs
 all of them alike. Each side draws its inputs from the same ones at random, but not the same in one piece: whoever came
-second would find them in the processor's cache. A side's value of a round is its time per call over all pieces. A slow
-side makes fewer calls. Everything is warm: each side runs, unmeasured, before the first round.
+second would find them in the processor's cache. A side's value of a round is the median of its pieces, as time per
+call: a piece in which another program had the processor does not count. A slow side makes fewer calls. Everything is
+warm: each side runs, unmeasured, before the first round.
 """
 
 import gc
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -26,8 +28,8 @@ class Effort:
     """
 
     rounds: int = 50
-    pieces: int = 5
-    piece_seconds: float = 0.004
+    pieces: int = 11
+    piece_seconds: float = 0.0015
     limit: float = 60.0
     clock: Callable[[], float] = perf_counter
 
@@ -88,15 +90,15 @@ def _round(
     pieces: int,
     clock: Callable[[], float],
 ) -> dict[str, float]:
-    spent = dict.fromkeys(sides, 0.0)
+    spent: dict[str, list[float]] = {name: [] for name in sides}
     order = list(sides)
     for _ in range(pieces):
         chance.shuffle(order)
         for name in order:
             own = make_inputs(chance, numbers[name])
             run = sides[name]
-            spent[name] += _timed(run, own, clock)
-    return {name: seconds / numbers[name] / pieces for name, seconds in spent.items()}
+            spent[name].append(_timed(run, own, clock))
+    return {name: median(seconds) / numbers[name] for name, seconds in spent.items()}
 
 
 def _time_of_a_call(
