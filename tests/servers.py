@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from tests import couchdb_installed
+from tests import couchdb_installed, dynamodb_installed, firestore_installed
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -65,10 +66,22 @@ def _couchdb() -> Available:
     return Available(here, detail, couchdb_installed.REMEDY)
 
 
+def _firestore() -> Available:
+    here, detail = firestore_installed.look()
+    return Available(here, detail, firestore_installed.REMEDY)
+
+
+def _dynamodb() -> Available:
+    here, detail = dynamodb_installed.look()
+    return Available(here, detail, dynamodb_installed.REMEDY)
+
+
 # Add a line for each further server; its test module calls require() with the same name.
 KNOWN: dict[str, Callable[[], Available]] = {
     "sqlite": _sqlite,
     "couchdb": _couchdb,
+    "firestore": _firestore,
+    "dynamodb": _dynamodb,
     "browser": _browser,
     "make": _program("make", "install make"),
     "git": _program("git", "install git"),
@@ -90,9 +103,14 @@ def required() -> frozenset[str]:
 def require(name: str) -> Available:
     """Goes on if `name` is here; else skips the test, or fails it when WHERRY_REQUIRE names it."""
     found = available(name)
-    if found.here:
-        return found
-    text = f"{name}: {found.detail}; {found.remedy}"
+    if not found.here:
+        missing(name, found.detail, found.remedy)
+    return found
+
+
+def missing(name: str, detail: str, remedy: str) -> NoReturn:
+    """Skips the test, or fails it when WHERRY_REQUIRE names what is missing."""
+    text = f"{name}: {detail}; {remedy}"
     if name in required():
         pytest.fail(f"{text} (WHERRY_REQUIRE names it)", pytrace=False)
     pytest.skip(text)

@@ -25,6 +25,8 @@ BACKENDS: Final = {
     "memory": Backend("app.db.backends.memory", "MemoryDatabase", ""),
     "sqlite": Backend("app.db.backends.sqlite", "SqliteDatabase", ""),
     "couchdb": Backend("app.db.backends.couchdb", "CouchDatabase", "pip install wherry[couchdb]"),
+    "firestore": Backend("app.db.backends.firestore", "FirestoreDatabase", "pip install wherry[firestore]"),
+    "dynamodb": Backend("app.db.backends.dynamodb", "DynamoDatabase", "pip install wherry[dynamodb]"),
 }
 
 

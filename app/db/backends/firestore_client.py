@@ -1,0 +1,195 @@
+"""The Firestore requests that Wherry makes, over gRPC, with a deadline on every call and safe across forks.
+
+The client library's document classes are passed by, as they take most of a page's time; its message types, credentials
+and gRPC are used.
+
+- A call that failed for want of a connection is made once more if it only reads.
+- After a deadline the next call gets a new connection: a peer that vanished without a word would be waited for again.
+- A fork waits for the calls in flight (firestore_fork.py); the child begins with a channel of its own.
+"""
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from app.db.backends.firestore_fork import fork_gate
+from app.db.backends.firestore_messages import STREAMING, grpc, message_classes
+
+T = TypeVar("T")
+
+HOST: Final = "firestore.googleapis.com:443"
+SCOPES: Final = ("https://www.googleapis.com/auth/datastore",)
+LARGEST_REQUEST: Final = 10 * 1024 * 1024
+_OPTIONS: Final = (
+    # A channel of its own for each process and each time it is opened, not one out of gRPC's common pool.
+    ("grpc.use_local_subchannel_pool", 1),
+    # Reconnect soon after an outage: the default waits up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # No service configuration from DNS: which calls are repeated is decided here.
+    ("grpc.service_config_disable_resolution", 1),
+    ("SingleThreadedUnaryStream", 1),
+)
+_WAIT_BEFORE_AGAIN: Final = 0.05
+
+
+@dataclass(eq=False)
+class _Line:
+    """A channel with its callables, and how many calls are being made on it."""
+
+    channel: Any
+    calls: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    busy: int = 0
+    retired: bool = False
+
+    def callable(self, name: str) -> Callable[..., Any]:
+        """What makes calls of this name."""
+        made = self.calls.get(name)
+        if made is None:
+            opener = self.channel.unary_stream if name in STREAMING else self.channel.unary_unary
+            request, response = message_classes(name)
+            made = self.calls[name] = opener(
+                f"/google.firestore.v1.Firestore/{name}",
+                request_serializer=request.SerializeToString,
+                response_deserializer=response.FromString,
+            )
+        return made
+
+
+class FirestoreClient:
+    """Calls by name with raw messages: ``read("GetDocument", request, end)``; they raise grpc.RpcError.
+
+    ``end`` is the time (``time.monotonic``) until which the answer must be there.
+    """
+
+    def __init__(self, project: str, database: str, *, emulator: str = "", credentials: str = "") -> None:
+        self.root = f"projects/{project}/databases/{database}"
+        self.emulator = emulator
+        self._credentials = credentials
+        self._lock = threading.Lock()
+        self._line: _Line | None = None
+        self._foreign: list[_Line] = []
+        self._metadata = (
+            ("google-cloud-resource-prefix", self.root),
+            ("x-goog-request-params", f"database={self.root}"),
+            *((("authorization", "Bearer owner"),) if emulator else ()),
+        )
+        forked = weakref.WeakMethod(self._forget)
+        os.register_at_fork(after_in_child=lambda: (method := forked()) is not None and method())
+
+    def read(self, name: str, request: Any, end: float) -> Any:
+        """One request, one answer; of something that can safely be asked again."""
+        return self._again(lambda: self._call(name, request, end), end)
+
+    def write(self, name: str, request: Any, end: float) -> Any:
+        """One request, one answer; sent once."""
+        return self._call(name, request, end)
+
+    def stream(self, name: str, requests: Sequence[Any], end: float) -> list[list[Any]]:
+        """The whole answers of one or more requests that are made at the same time; reading requests only."""
+        return self._again(lambda: self._streams(name, requests, end), end)
+
+    def close(self) -> None:
+        """Close the channel; the next call opens a new one."""
+        with self._lock:
+            line, self._line = self._line, None
+        if line is not None:
+            line.channel.close()
+
+    def _again(self, call: Callable[[], T], end: float) -> T:
+        try:
+            return call()
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() + _WAIT_BEFORE_AGAIN >= end:
+                raise
+        time.sleep(_WAIT_BEFORE_AGAIN)
+        return call()
+
+    def _call(self, name: str, request: Any, end: float) -> Any:
+        with fork_gate:
+            line = self._enter()
+            try:
+                return line.callable(name)(request, timeout=_left(end), metadata=self._metadata)
+            except grpc.RpcError as error:
+                self._note(line, error)
+                raise
+            finally:
+                self._leave(line)
+
+    def _streams(self, name: str, requests: Sequence[Any], end: float) -> list[list[Any]]:
+        with fork_gate:
+            line = self._enter()
+            started: list[Any] = []
+            try:
+                make = line.callable(name)
+                started += [make(request, timeout=_left(end), metadata=self._metadata) for request in requests]
+                return [list(answers) for answers in started]
+            except grpc.RpcError as error:
+                self._note(line, error)
+                raise
+            finally:
+                for answers in started:
+                    answers.cancel()
+                self._leave(line)
+
+    def _enter(self) -> _Line:
+        with self._lock:
+            line = self._line
+            if line is None:
+                line = self._line = _Line(self._open())
+            line.busy += 1
+        return line
+
+    def _leave(self, line: _Line) -> None:
+        with self._lock:
+            line.busy -= 1
+            over = line.retired and not line.busy
+        if over:
+            line.channel.close()
+
+    def _note(self, line: _Line, error: grpc.RpcError) -> None:
+        """Retire the line after a deadline; calls that are being made on it end as they may."""
+        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            with self._lock:
+                line.retired = True
+                if self._line is line:
+                    self._line = None
+
+    def _open(self) -> Any:
+        if self.emulator:
+            return grpc.insecure_channel(self.emulator, options=_OPTIONS)
+        from google.auth import default
+        from google.auth.exceptions import DefaultCredentialsError
+        from google.auth.transport.grpc import secure_authorized_channel
+        from google.auth.transport.requests import Request
+        from google.oauth2.service_account import Credentials
+
+        if self._credentials:
+            try:
+                credentials = Credentials.from_service_account_file(  # type: ignore[no-untyped-call]
+                    self._credentials, scopes=SCOPES
+                )
+            except (OSError, ValueError) as error:
+                raise DefaultCredentialsError(str(error)) from error  # type: ignore[no-untyped-call]
+        else:
+            credentials, _ = default(scopes=SCOPES)
+        return secure_authorized_channel(  # type: ignore[no-untyped-call]
+            credentials, Request(), HOST, options=_OPTIONS
+        )
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        if self._line is not None:
+            self._foreign.append(self._line)  # closing or dropping it here could touch what belongs to the parent
+        self._line = None
+
+
+def _left(end: float) -> float:
+    return max(0.001, end - time.monotonic())
