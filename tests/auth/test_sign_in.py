@@ -205,9 +205,9 @@ def test_known_and_unknown_addresses_take_equally_long() -> None:
     token = browser.token()
 
     def seconds(email: str) -> float:
-        begin = time.perf_counter()
+        begin = time.thread_time()
         assert browser.post("/sign-in", {"email": email, "password": "wrong"}, token).status_code == 422
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     gaps = []
     for _ in range(4):  # a busy machine may spoil a round; a missing check would spoil all of them

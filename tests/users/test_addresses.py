@@ -39,6 +39,6 @@ def test_whatever_was_typed_can_be_counted() -> None:
 
 
 def test_fifty_thousand_characters_are_refused_at_once() -> None:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     email_for_counting("a@" + "b." * 25_000)
-    assert time.perf_counter() - begin < 0.05
+    assert time.thread_time() - begin < 0.05

@@ -97,9 +97,9 @@ def test_without_an_account_no_password_is_right_and_it_takes_as_long() -> None:
     def median(password_hash: str | None) -> float:
         times = []
         for _ in range(9):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             assert not passwords.matches(password_hash, "another one")
-            times.append(time.perf_counter() - begin)
+            times.append(time.thread_time() - begin)
         return sorted(times)[4]
 
     somebody, nobody = median(hashed), median(None)
@@ -112,7 +112,7 @@ def test_a_broken_hash_matches_nothing(broken: str) -> None:
 
 
 def test_a_very_long_attempt_does_not_take_longer_than_a_moment() -> None:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     password_problems("ab" * 25_000)
     password_problems("q" * 900 + "w" * 99)
-    assert time.perf_counter() - begin < 0.5
+    assert time.thread_time() - begin < 0.5

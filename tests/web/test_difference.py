@@ -47,7 +47,7 @@ def test_every_line_of_both_sides_is_accounted_for() -> None:
 def test_a_hostile_text_takes_bounded_time() -> None:
     old = "\n".join("ab"[number % 2] for number in range(100_000))
     new = "\n".join("ba"[number % 3 % 2] for number in range(100_000))
-    started = time.perf_counter()
+    started = time.thread_time()
     found = lines(old, new)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
     assert len(found) > MAX_LINES
