@@ -6,13 +6,14 @@ from flask.typing import ResponseReturnValue
 from app.db.entities import new_id
 from app.errors import NotSignedIn
 from app.tenants.forms import SettingsForm, TenantForm
-from app.tenants.services import Tenants
+from app.tenants.services import MOST_LISTED, Tenants
 from app.web.access import access_control
 from app.web.context import Principal, current, on_conflict
 from app.web.feedback import notify
 from app.web.tenant_urls import tenant_prefix
 
 mine = Blueprint("my_tenants", __name__, url_prefix="/tenants", template_folder="templates")
+MOST_IN_MENU = 20
 blueprint = Blueprint("tenants", __name__, url_prefix=tenant_prefix())
 
 
@@ -28,7 +29,18 @@ def me() -> Principal:
 @access_control()
 def index() -> ResponseReturnValue:
     """The tenants that one is a member of."""
-    return render_template("tenants/mine.html", tenants=Tenants(current().uow).of_user(me().id))
+    tenants = Tenants(current().uow).of_user(me().id)
+    return render_template("tenants/mine.html", tenants=tenants, all_shown=len(tenants) < MOST_LISTED)
+
+
+@mine.get("/menu")
+@access_control()
+def menu() -> ResponseReturnValue:
+    """For the menu in the header, which loads it when it is opened: a few tenants, that of the page first."""
+    tenants = Tenants(current().uow).of_user(me().id)
+    here = request.args.get("here", "")
+    first = sorted(tenants, key=lambda tenant: tenant.slug != here)[:MOST_IN_MENU]
+    return render_template("tenants/menu.html", tenants=first, here=here, more=len(tenants) - len(first))
 
 
 @mine.route("/new", methods=["GET", "POST"])

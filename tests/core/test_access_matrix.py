@@ -31,6 +31,7 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int, int, int]] = {
     ("POST", "/account/sessions/<id>/end"): (401, 404, 404, 404, 404, 404),  # somebody else's session
     ("POST", "/account/sessions/end-others"): (401, 303, 303, 303, 303, 303),
     ("GET", "/tenants"): (302, 200, 200, 200, 200, 200),
+    ("GET", "/tenants/menu"): (302, 200, 200, 200, 200, 200),
     ("GET", "/tenants/new"): (302, 200, 200, 200, 200, 200),
     ("POST", "/tenants/new"): (401, 422, 422, 422, 422, 422),
     ("GET", "/t/<slug>/"): (302, 404, 200, 200, 200, 200),

@@ -72,7 +72,7 @@ def test_nothing_of_theirs_shows_on_any_page_of_mine(world: World) -> None:
         answer = two.browser.get(f"/t/harbour/{path}")
         assert answer.status_code == 200, path
         assert CANARY not in answer.get_data(as_text=True), path
-    for path in ("/tenants", "/account", "/account/sessions", "/"):
+    for path in ("/tenants", "/tenants/menu", "/tenants/menu?here=pier", "/account", "/account/sessions", "/"):
         assert CANARY not in two.browser.get(path).get_data(as_text=True)
 
 

@@ -13,9 +13,7 @@ from tests.core.world import Browser, World, text_of
 
 
 def change(browser: Browser, slug: str, name: str, new: str) -> int:
-    page = browser.get(f"/t/{slug}/settings").get_data(as_text=True)
-    rev = page.split('name="rev"')[1].split('value="')[1].split('"')[0]
-    return browser.post(f"/t/{slug}/settings", {"rev": rev, "name": name, "slug": new}).status_code
+    return browser.change(f"/t/{slug}/settings", {"name": name, "slug": new}).status_code
 
 
 def test_whoever_makes_a_tenant_owns_it(world: World) -> None:
@@ -195,3 +193,41 @@ def test_a_tenant_page_reads_by_key_and_asks_nothing_else(world: World, monkeypa
         monkeypatch.setattr(world.database, name, watched(name, getattr(world.database, name)))
     assert browser.get("/t/harbour/members/invite").status_code == 200
     assert calls == ["get"] * 4, "session, account, member, tenant"
+
+
+def test_the_menu_lists_twenty_tenants_with_the_one_of_the_page_first(world: World) -> None:
+    ann = world.user()
+    for number in range(25):
+        world.tenant(ann, f"Tenant {number:02}", f"tenant-{number:02}")
+    browser = world.signed_in(ann)
+    page = browser.get("/tenants/menu?here=tenant-23")
+    shown = re.findall(r'href="/t/([a-z0-9-]+)/"( aria-current="true")?', page.get_data(as_text=True))
+    assert shown[0] == ("tenant-23", ' aria-current="true"')
+    assert [slug for slug, _ in shown[1:]] == [f"tenant-{number:02}" for number in range(19)]
+    assert not any(current for _, current in shown[1:])
+    assert "and 5 more" in text_of(page)
+
+
+@pytest.mark.parametrize("here", ["", "nowhere", "<script>", "x" * 5_000, "%00", "%ff"])
+def test_a_page_that_is_no_tenants_marks_none(world: World, here: str) -> None:
+    ann = world.user()
+    world.tenant(ann, slug="harbour")
+    page = world.signed_in(ann).get(f"/tenants/menu?here={here}")
+    assert page.status_code == 200
+    assert "aria-current" not in page.get_data(as_text=True)
+    assert "<script" not in page.get_data(as_text=True)
+
+
+def test_no_page_asks_for_the_tenants_of_a_person_to_draw_the_menu(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = world.user()
+    world.tenant(ann, slug="harbour")
+    browser = world.signed_in(ann)
+    asked: list[str] = []
+    monkeypatch.setattr(Tenants, "of_user", lambda self, user_id: asked.append(user_id) or [])
+    for path in ("/account", "/t/harbour/", "/t/harbour/members", "/t/harbour/settings"):
+        assert browser.get(path).status_code == 200
+    assert asked == []
+    browser.get("/tenants/menu")
+    assert asked == [ann.id]

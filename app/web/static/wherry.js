@@ -41,6 +41,42 @@ document.addEventListener("click", (event) => {
   for (const menu of menus) if (!menu.contains(event.target)) menu.open = false;
 });
 
+// A part of a menu that is fetched when the menu is opened. The browser parses it as a page that runs nothing; without
+// an answer the links beside it remain.
+for (const place of document.querySelectorAll("details.menu [data-load]")) {
+  const menu = place.closest("details.menu");
+  const said = document.createElement("p");
+  said.className = "menu-note";
+  said.setAttribute("role", "status");
+  menu.addEventListener("toggle", () => {
+    if (!menu.open && said.isConnected) said.replaceWith(place); // to be tried again when it is opened again
+    if (!menu.open || place.childElementCount) return;
+    const request = new XMLHttpRequest();
+    const failed = () => { said.textContent = "The list could not be loaded."; };
+    said.textContent = "Loading…";
+    place.replaceWith(said);
+    request.open("GET", place.dataset.load);
+    request.responseType = "document";
+    request.timeout = 10000;
+    request.addEventListener("load", () => {
+      const list = request.status === 200 && request.response?.querySelector("ul.menu-list");
+      if (!list) return failed();
+      place.replaceChildren(...[...list.parentNode.children].map((part) => document.importNode(part, true)));
+      said.replaceWith(place);
+    });
+    request.addEventListener("error", failed);
+    request.addEventListener("timeout", failed);
+    request.send();
+  });
+}
+
+// The side bar scrolls sideways on a small screen: the page that one is on must not be out of sight.
+const lit = document.querySelector("nav.side [aria-current]");
+if (lit) {
+  const bar = lit.parentElement;
+  bar.scrollLeft += Math.max(0, lit.getBoundingClientRect().right - bar.getBoundingClientRect().right + 12);
+}
+
 // A dangerous step becomes a modal dialog, which the browser keeps the focus in.
 for (const confirm of document.querySelectorAll("details.confirm")) {
   const summary = confirm.querySelector("summary");
