@@ -81,7 +81,8 @@ class Swap(NamedTuple):
 
 
 class Store(Protocol):
-    """Linearizable compare-and-swap on single cells and records. Any method may raise Unavailable."""
+    """Linearizable compare-and-swap on single cells and records. Any method may raise Unavailable, without an outcome:
+    what a lost write means for a commit is known here alone."""
 
     def read_cells(self, keys: Collection[Key]) -> dict[Key, Cell]:
         """The cells that exist; consistent one by one, no snapshot."""

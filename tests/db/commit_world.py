@@ -140,7 +140,7 @@ class MemoryStore:
                 hints.append(self._swap(swap))
             lost = lost or fate != ""
         if lost:
-            raise Unavailable("lost", outcome="unknown")
+            raise Unavailable("lost")
         return hints
 
     def _swap(self, swap: Swap) -> str | None:
@@ -163,7 +163,7 @@ class MemoryStore:
         else:
             self.records[tx] = record
         if fate:
-            raise Unavailable("lost", outcome="unknown")
+            raise Unavailable("lost")
         return record.hint
 
     def read_record(self, tx: str) -> Record | None:
@@ -179,7 +179,7 @@ class MemoryStore:
             self._world.late.append(lambda: self._decide(record, state, now))
         done = fate != "late" and self._decide(record, state, now)
         if fate:
-            raise Unavailable("lost", outcome="unknown")
+            raise Unavailable("lost")
         return done
 
     def _decide(self, record: Record, state: State, now: float) -> bool:

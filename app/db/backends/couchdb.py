@@ -113,7 +113,7 @@ class CouchDatabase(DatabaseService):
         self._places: dict[Name, _Place] = {}
         self._writable: dict[Name, Table] = {}
         self._sweep_lock = threading.Lock()
-        self._commits = _SWEEP_COMMITS  # the first commit of a process recovers what an earlier one left
+        self._commits = _SWEEP_COMMITS  # due at once
         self._swept = 0.0
 
     @classmethod
@@ -309,7 +309,10 @@ class CouchDatabase(DatabaseService):
             self._check_scope(name, table.scope)
             if len(self._writable) >= _PLACES_LIMIT:
                 self._writable.clear()
+            first = not self._writable
             self._writable[name] = table
+            if first:
+                self._sweep()  # what an earlier process left behind
         return table
 
     def _explain_absence(self, failed: HttpFailure) -> None:

@@ -23,7 +23,7 @@ from app.db.backends.couchdb_layout import (
 )
 from app.db.commit_record import Cell, Intent, Key, Record, State, Swap
 from app.db.documents import Document
-from app.db.errors import Unavailable
+from app.db.errors import DatabaseError, Unavailable
 from app.db.names import Name, parse_name
 
 P = ParamSpec("P")
@@ -133,10 +133,10 @@ class Cells:
             raise
         return found
 
-    def bulk_get(self, table: Table, keys: Sequence[str]) -> list[Document]:
+    def bulk_get(self, table: Table, keys: Sequence[str], timeout: float | None = None) -> list[Document]:
         """The documents found, as they are stored, in one request."""
         asked = {"docs": [{"id": key} for key in keys]}
-        answer = self.session.json("POST", f"{table.path}/_bulk_get", asked, safe=True, timeout=BULK_TIMEOUT)
+        answer = self.session.json("POST", f"{table.path}/_bulk_get", asked, safe=True, timeout=timeout)
         found = []
         for result in answer["results"]:
             leaves = [leaf["ok"] for leaf in result["docs"] if "ok" in leaf and "_deleted" not in leaf["ok"]]
@@ -147,20 +147,20 @@ class Cells:
 
     def revisions(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
         """CouchDB's revisions of the documents that exist."""
-        answer = self.session.json(
-            "POST", f"{table.path}/_all_docs", {"keys": list(keys)}, safe=True, timeout=BULK_TIMEOUT
-        )
+        answer = self.session.json("POST", f"{table.path}/_all_docs", {"keys": list(keys)}, safe=True)
         return {
             row["id"]: row["value"]["rev"]
             for row in answer["rows"]
             if "error" not in row and row["value"] is not None and not row["value"].get("deleted")
         }
 
-    def bulk_write(self, table: Table, documents: Sequence[Document | bytes]) -> list[dict[str, Any]]:
+    def bulk_write(
+        self, table: Table, documents: Sequence[Document | bytes], timeout: float | None = None
+    ) -> list[dict[str, Any]]:
         """CouchDB's answer for each document, in order: each is decided on its own, but a bad one fails all."""
         parts = [document if type(document) is bytes else orjson.dumps(document) for document in documents]
         body = b'{"docs":[' + b",".join(parts) + b"]}"
-        reply = self.session.request("POST", f"{table.path}/_bulk_docs", body, timeout=BULK_TIMEOUT)
+        reply = self.session.request("POST", f"{table.path}/_bulk_docs", body, timeout=timeout)
         return answers(reply.status, reply.body)
 
     # Records
@@ -179,9 +179,9 @@ class Cells:
         except HttpFailure as error:
             if error.status == 404:
                 return None
-            raise translate(error) from error
+            raise _outage(error) from error
         except CouchError as error:
-            raise translate(error) from error
+            raise _outage(error) from error
 
     def decide_record(self, record: Record, state: State, now: float) -> bool:
         """One request."""
@@ -196,9 +196,9 @@ class Cells:
         except HttpFailure as error:
             if error.status == 409:
                 return False
-            raise translate(error) from error
+            raise _outage(error) from error
         except CouchError as error:
-            raise translate(error) from error
+            raise _outage(error) from error
         return True
 
     def list_records(self, limit: int) -> list[Record]:
@@ -211,9 +211,9 @@ class Cells:
         except HttpFailure as error:
             if error.no_database:
                 return []
-            raise translate(error) from error
+            raise _outage(error) from error
         except CouchError as error:
-            raise translate(error) from error
+            raise _outage(error) from error
         return [_record(row["doc"]) for row in rows if row["doc"] is not None]
 
     def remove_records(self, records: Sequence[Record]) -> None:
@@ -232,9 +232,10 @@ class Cells:
         ordered = sorted(keys, key=lambda key: key[0].collection)
         for collection, part in groupby(ordered, key=lambda key: key[0].collection):
             mine = list(part)
-            find = self._collections.writable if write else self._collections.find
-            wanted: Any = mine[0][0] if write else collection
-            table = self._told(find, wanted)
+            if write:
+                table: Table | None = self._told(self._collections.writable, mine[0][0])
+            else:
+                table = self._told(self._collections.look, collection)
             if table is not None:
                 parts.append((table, mine))
         return parts
@@ -244,7 +245,10 @@ class Cells:
         try:
             return request(*args, **kwargs)
         except CouchError as error:
-            raise translate(error) from error
+            raise _outage(error) from error
+        except Unavailable as error:
+            error.outcome = None
+            raise
 
 
 def answers(status: int, body: bytes) -> list[dict[str, Any]]:
@@ -255,6 +259,14 @@ def answers(status: int, body: bytes) -> list[dict[str, Any]]:
         raise failure(status, body)
     rows: list[dict[str, Any]] = orjson.loads(body)
     return rows
+
+
+def _outage(error: CouchError) -> DatabaseError:
+    """The contract's error. The protocol alone knows what a lost write means for its commit."""
+    translated = translate(error)
+    if isinstance(translated, Unavailable):
+        translated.outcome = None
+    return translated
 
 
 def refused(row: dict[str, Any]) -> bool:

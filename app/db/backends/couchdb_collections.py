@@ -92,15 +92,20 @@ class Collections:
 
     def find(self, collection: str) -> Table | None:
         """The collection, or None where it does not exist and may be created by the first write."""
+        table = self.look(collection)
+        if table is None and not self._create_missing:
+            raise Unavailable(
+                f"The collection {collection!r} is not prepared: run 'wherry db prepare'.", retry_after=30.0
+            )
+        return table
+
+    def look(self, collection: str) -> Table | None:
+        """The collection, or None where it does not exist."""
         table = self._known.get(collection)
         if table is not None:
             return table
         entry = self._entry(collection)
         if entry is None:
-            if not self._create_missing:
-                raise Unavailable(
-                    f"The collection {collection!r} is not prepared: run 'wherry db prepare'.", retry_after=30.0
-                )
             return None
         declared = self._schema.get(collection)
         if declared and self._create_missing and self._lacks(entry, declared):
@@ -163,7 +168,7 @@ class Collections:
                 continue
             if entry is None or self._lacks(entry, declared):
                 self._grow(declared)
-            for index in missing:
+            for index in declared.indexes:  # after a bulk load, an index that is there may be far behind
                 path = self._path(declared.name)
                 view = f"{path}/{quoted_design(index)}/_view/rows?limit=0&reduce=false"
                 self.session.json("GET", view, timeout=_BUILD_TIMEOUT)

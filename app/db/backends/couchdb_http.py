@@ -1,9 +1,12 @@
 """The thin session under the CouchDB backend: HTTP/1.1 over kept-alive connections that threads share.
 
-Every request has one deadline, from waiting for a connection to the last byte of the answer, so that a server that
-drips or hangs cannot hold a thread longer. A request is repeated only if it is safe (it reads) and met a connection
-that the server had closed meanwhile; a write is never repeated here, since it may have been applied: whoever wrote
-settles that by reading the revision. Connections are opened on demand, in each process anew after a fork.
+Every request has one deadline, from sending to the last byte of the answer, so that a server that drips or hangs cannot
+hold a thread longer. Once a request has run out of time, further ones get a tenth of a second only, until one is
+answered or a second has passed: an operation of several requests does not wait for each of them.
+
+A request is repeated only if it is safe (it reads) and met a connection that the server had closed meanwhile. A write
+is never repeated here, since it may have been applied: whoever wrote settles that by reading the revision. Connections
+are opened on demand, in each process anew after a fork.
 
 Only what CouchDB sends is understood: a status line, headers, and a body with a length or in chunks.
 """
@@ -26,6 +29,9 @@ from app.db.backends.couchdb_errors import Busy, ConnectFailed, ReplyLost, failu
 _CHUNK: Final = 65_536
 _LARGEST_HEAD: Final = 65_536
 _IDLE_AT_MOST: Final = 60.0
+_DOUBT: Final = 1.0
+_PROBE: Final = 0.1
+_BYTES_A_SECOND: Final = 2_000_000
 _sessions: "weakref.WeakSet[Session]" = weakref.WeakSet()
 
 
@@ -151,7 +157,7 @@ class Session:
         password: str = "",
         base: str = "",
         connect_timeout: float = 1.0,
-        timeout: float = 2.5,
+        timeout: float = 2.0,
         connections: int = 32,
         wait: float = 1.0,
     ) -> None:
@@ -170,6 +176,7 @@ class Session:
     def _start(self) -> None:
         self._idle: deque[_Connection] = deque()
         self._free = threading.BoundedSemaphore(self._connections)
+        self._doubt_until = 0.0
 
     def request(
         self, method: str, path: str, body: bytes = b"", *, safe: bool = False, timeout: float | None = None
@@ -177,13 +184,18 @@ class Session:
         """One round trip. ``path`` is encoded already. ``safe`` says that the request only reads, whatever its method.
 
         ConnectFailed and Busy: nothing was sent. ReplyLost: it may have been carried out. Any status is an answer.
+        A long body adds to the usual deadline; ``timeout`` is a deadline for what is known to take long.
         """
-        deadline = monotonic() + (self.timeout if timeout is None else timeout)
         request = b"%b %b%b HTTP/1.1%bContent-Length: %d\r\n\r\n%b" % (
             method.encode(), self.base.encode(), path.encode(), self._headers, len(body), body,
         )  # fmt: skip
         if not self._free.acquire(timeout=self._wait):
             raise Busy("no free connection")
+        now = monotonic()
+        if timeout is not None:
+            deadline = now + timeout
+        else:
+            deadline = now + (self.timeout + len(body) / _BYTES_A_SECOND if now > self._doubt_until else _PROBE)
         try:
             connection = self._kept()
             if connection is not None:
@@ -198,6 +210,8 @@ class Session:
             except (_Closed, ConnectionError, BrokenPipeError) as error:
                 raise ReplyLost(str(error) or "closed", write=not safe) from error
         except (OSError, ValueError) as error:  # a time-out, or an answer that is none
+            if isinstance(error, TimeoutError):
+                self._doubt_until = monotonic() + _DOUBT
             raise ReplyLost(str(error) or "no answer", write=not safe) from error
         finally:
             self._free.release()
@@ -226,6 +240,7 @@ class Session:
         except BaseException:
             connection.close()
             raise
+        self._doubt_until = 0.0
         if reusable:
             connection.idle_since = monotonic()
             self._idle.append(connection)
@@ -248,6 +263,8 @@ class Session:
         try:
             sock = socket.create_connection((self.host, self.port), timeout=patience)
         except OSError as error:
+            if isinstance(error, TimeoutError):
+                self._doubt_until = monotonic() + _DOUBT
             raise ConnectFailed(str(error)) from error
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

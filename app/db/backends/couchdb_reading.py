@@ -38,6 +38,7 @@ from app.db.schema import Index
 from app.db.sortkeys import ABOVE, encode_fields
 
 _ALL: Final = (Span(b"", b"", ABOVE),)
+_PAGE: Final = 200
 Row = dict[str, Any]
 
 
@@ -271,7 +272,8 @@ class Reader:
         return ScanPage(found, None if start is None else f"{crc32(start.encode()):08x}{start}")
 
     def _all_docs(self, table: Table, query: Row) -> list[Row]:
-        answer = self._session.json("POST", f"{table.path}/_all_docs", query, safe=True, timeout=BULK_TIMEOUT)
+        timeout = BULK_TIMEOUT if query["limit"] > _PAGE else None
+        answer = self._session.json("POST", f"{table.path}/_all_docs", query, safe=True, timeout=timeout)
         rows: list[Row] = answer["rows"]
         return rows
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import orjson
 
-from app.db.backends.couchdb_cells import Cells
+from app.db.backends.couchdb_cells import BULK_TIMEOUT, Cells
 from app.db.backends.couchdb_collections import Table
 from app.db.backends.couchdb_errors import CouchError, HttpFailure, ReplyLost, failure, translate
 from app.db.backends.couchdb_layout import (
@@ -185,7 +185,10 @@ class Writer:
             if not waiting:
                 return
             table = waiting[0].table
-            current = {found["_id"]: found for found in self._cells.bulk_get(table, [item.key for item in waiting])}
+            current = {
+                found["_id"]: found
+                for found in self._cells.bulk_get(table, [item.key for item in waiting], BULK_TIMEOUT)
+            }
             revs = {}
             for target in waiting:
                 found = current.get(target.key)
@@ -198,6 +201,8 @@ class Writer:
                 else:
                     revs[target.id] = found["_rev"]
             waiting = [target for target in waiting if target.id not in outcomes]
+            if not waiting:
+                return
         for target in waiting:
             outcomes[target.id] = self._alone(target)
 
@@ -209,7 +214,7 @@ class Writer:
             for target in targets
         ]
         try:
-            rows = self._cells.bulk_write(targets[0].table, bodies)
+            rows = self._cells.bulk_write(targets[0].table, bodies, BULK_TIMEOUT)
         except ReplyLost:
             return True
         except HttpFailure as error:
