@@ -33,6 +33,7 @@ GROUPS = {
     "peers": Group("bench.against_peers", "the same against other libraries", 100_000, 5_000),
     "growth": Group("bench.growth", "cost and memory as the other tenants grow", 1_000_000, 50_000),
     "web": Group("bench.web.rounds", "the agents page under gunicorn", 50, 50),
+    "firestore": Group("bench.firestore", "client CPU of a Firestore page against Google's own client", 100, 100),
 }
 
 

@@ -62,6 +62,7 @@ def configure(folder: Path) -> None:
             }
         },
         USE_TZ=True,
+        USE_I18N=False,  # ours has no translations either
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         LOGGING_CONFIG=None,
     )

@@ -43,8 +43,9 @@ def variables(folder: Path) -> dict[str, str]:
 
 
 def application(folder: Path) -> WherryFlask:
-    """Ours, with the same settings as the server has."""
-    return create_app({name.removeprefix("WHERRY_"): text for name, text in variables(folder).items()})
+    """Ours, with the same settings as the server has, but silent."""
+    settings = {name.removeprefix("WHERRY_"): text for name, text in variables(folder).items()}
+    return create_app({**settings, "LOG_LEVEL": "WARNING"})
 
 
 def contents() -> Iterator[AgentContent]:
