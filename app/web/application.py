@@ -18,6 +18,7 @@ from app.db.errors import Conflict
 from app.web import feedback
 from app.web.context import RequestContext, current
 from app.web.cookies import CookieSessions
+from app.web.form_body import BoundedForms
 from app.web.hosts import HostCheck
 from app.web.json_body import StrictJSON
 from app.web.security import secure
@@ -32,6 +33,7 @@ class WherryRequest(Request):
     """A request that carries its own context, so that a streamed body still finds it."""
 
     wherry: RequestContext | None = None
+    form_data_parser_class = BoundedForms
 
 
 class WherryFlask(Flask):
@@ -47,6 +49,7 @@ class WherryFlask(Flask):
         options.setdefault("static_folder", str(Path(__file__).parent / "static"))
         options.setdefault("template_folder", str(Path(__file__).parent / "templates"))
         super().__init__(import_name, **options)
+        self.url_map.merge_slashes = False  # "//" and an encoded "%2f" are no page, instead of a redirect to another
 
     def create_url_adapter(self, request: Request | None) -> "MapAdapter | None":
         """Refuse a request for a host that is not ours (400) before anything looks at it."""

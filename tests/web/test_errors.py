@@ -133,9 +133,24 @@ def test_a_body_too_large_is_a_413_for_forms_and_json() -> None:
     browser = client(app)
     assert browser.post("/form", data={"a": "x" * 2000}).status_code == 413
     assert browser.post("/json", json={"a": "x" * 2000}).status_code == 413
-    assert browser.post("/form", data={"a": "x" * 600}, content_type="multipart/form-data").status_code == 413
-    many = {f"f{number}": "" for number in range(9)}
-    assert browser.post("/form", data=many, content_type="multipart/form-data").status_code == 413
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "application/x-www-form-urlencoded"])
+def test_a_form_with_too_many_bytes_or_fields_is_a_413_however_it_is_sent(kind: str) -> None:
+    browser = client(make_app(MAX_CONTENT_LENGTH=9000, MAX_FORM_MEMORY_SIZE=2000, MAX_FORM_PARTS=5))
+    many = {f"f{number}": "" for number in range(6)}
+    assert browser.post("/form", data={"a": "x" * 2100}, content_type=kind).status_code == 413
+    assert browser.post("/form", data=many, content_type=kind).status_code == 413
+    del many["f5"]
+    assert browser.post("/form", data=many, content_type=kind).status_code != 413
+    assert browser.post("/form", data={"a": "x" * 300}, content_type=kind).status_code != 413
+
+
+@pytest.mark.parametrize("path", ["//", "/open/%2f", "/%2fevil.example", "/inside//"])
+def test_two_slashes_are_no_page_and_redirect_nowhere(path: str) -> None:
+    answer = client(make_app(), "anna").get(path)
+    assert answer.status_code == 404
+    assert "Location" not in answer.headers
 
 
 def test_a_body_too_large_is_refused_before_its_csrf_token_is_looked_at() -> None:
