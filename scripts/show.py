@@ -3,6 +3,9 @@
 A step is a name, a command, and what it proves. Its figures are picked from what it printed by patterns with a group
 named `figure`, or by a function of its own, such as from a JSON file in build/. The page says plainly which steps
 failed, and the program's exit status is 0 only when all passed.
+
+What came of each step is kept in build/evidence, with the commit it ran on, so that a few steps can be run again
+(`--only`); the page is written once every step has run.
 """
 
 import argparse
@@ -17,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -51,11 +54,11 @@ class Step:
 class Outcome:
     """What came of a step; `status` is the exit status, or None when it ran out of time."""
 
-    step: Step
     status: int | None
     seconds: float
     figures: tuple[str, ...]
-    log: Path
+    log: str
+    commit: str
 
     @property
     def passed(self) -> bool:
@@ -63,10 +66,11 @@ class Outcome:
         return self.status == 0
 
 
-def run(step: Step, number: int) -> Outcome:
-    """Run one step; its whole output goes to build/evidence/NN-name.log."""
+def run(step: Step) -> Outcome:
+    """Run one step; its whole output goes to build/evidence/<name>.log."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / f"{number:02}-{re.sub(r'[^a-z0-9]+', '-', step.name.lower()).strip('-')}.log"
+    log = LOGS / f"{re.sub(r'[^a-z0-9]+', '-', step.name.lower()).strip('-')}.log"
+    commit = _commit()
     started = time.monotonic()
     status: int | None
     with log.open("w", encoding="utf-8") as output:
@@ -91,18 +95,28 @@ def run(step: Step, number: int) -> Outcome:
     figures = [match["figure"].strip() for pattern in step.figures for match in re.finditer(pattern, text)]
     if status == 0 and step.read is not None:
         figures += step.read()
-    return Outcome(step, status, seconds, tuple(figures), log)
+    return Outcome(status, seconds, tuple(figures), log.name, commit)
+
+
+def _commit() -> str:
+    """The commit that is checked out, marked where the work tree differs from it."""
+    changed = _first_line(["git", "status", "--porcelain", "--untracked-files=no"]) not in ("unknown", "")
+    return _first_line(["git", "rev-parse", "--short=12", "HEAD"]) + (" with changes" if changed else "")
 
 
 def bench_figures() -> list[str]:
-    """A line for each measurement in build/bench.json, with its bound and whether it is kept."""
+    """A line for each measurement in build/bench.json: ratio, its 95 % interval, and the goal where it has one."""
     lines = []
     for entry in json.loads((ROOT / "build" / "bench.json").read_text(encoding="utf-8")):
-        ratio, line = entry["ratio"], f"{entry['name']}: {entry['ratio']:.2f}"
+        line = f"{entry['name']}: {entry['ratio']:.2f}"
+        low, high = entry.get("low", entry["ratio"]), entry.get("high", entry["ratio"])
+        if low != high:
+            line += f" ({low:.2f} to {high:.2f})"
+        # A goal is missed only when the whole interval misses it: see bench/intervals.py.
         if "at_most" in entry:
-            line += f", at most {entry['at_most']}: {'kept' if ratio <= entry['at_most'] else 'NOT KEPT'}"
+            line += f", at most {entry['at_most']}: {'kept' if low <= entry['at_most'] else 'NOT KEPT'}"
         elif "at_least" in entry:
-            line += f", at least {entry['at_least']}: {'kept' if ratio >= entry['at_least'] else 'NOT KEPT'}"
+            line += f", at least {entry['at_least']}: {'kept' if high >= entry['at_least'] else 'NOT KEPT'}"
         lines.append(line)
     return lines
 
@@ -117,7 +131,6 @@ def versions() -> list[tuple[str, str]]:
     found += [(name, metadata.version(name)) for name in ("flask", "gunicorn", "pydantic", "dynaconf", "orjson")]
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     found.append(("Browser", _first_line([browser, "--version"]) if browser else "none"))
-    found.append(("Commit", _first_line(["git", "rev-parse", "--short=12", "HEAD"])))
     return found
 
 
@@ -129,29 +142,29 @@ def _first_line(command: Sequence[str]) -> str:
     return (ended.stdout.strip().splitlines() or ["unknown"])[0]
 
 
-def page(title: str, introduction: str, outcomes: Sequence[Outcome], total: int) -> str:
+def page(title: str, introduction: str, shown: Sequence[tuple[Step, Outcome]]) -> str:
     """The page in Markdown."""
-    passed = sum(outcome.passed for outcome in outcomes)
+    passed = sum(outcome.passed for _, outcome in shown)
     lines = [
         f"# {title}",
         "",
         introduction,
         "",
-        f"Written by a program on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: **{passed} of {total} steps passed**.",
+        f"Written by a program on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: **{passed} of {len(shown)} steps passed**.",
         "",
         "| | |",
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in versions()),
         "",
-        "| step | result | seconds | what it shows |",
-        "|---|---|---|---|",
+        "| step | result | seconds | on commit | what it shows |",
+        "|---|---|---|---|---|",
         *(
-            f"| {outcome.step.name} | {_result(outcome)} | {outcome.seconds:.0f} | {outcome.step.proves} |"
-            for outcome in outcomes
+            f"| {step.name} | {_result(outcome)} | {outcome.seconds:.0f} | {outcome.commit} | {step.proves} |"
+            for step, outcome in shown
         ),
     ]
-    for outcome in outcomes:
-        lines += ["", f"## {outcome.step.name}", "", outcome.step.proves, "", "```", _shown(outcome.step), "```", ""]
+    for step, outcome in shown:
+        lines += ["", f"## {step.name}", "", step.proves, "", "```", _shown(step), "```", ""]
         lines += [f"- {figure}" for figure in outcome.figures]
         lines += [f"- exit status {outcome.status}" if outcome.status is not None else "- ran out of time"]
     return "\n".join(lines) + "\n"
@@ -168,10 +181,27 @@ def _shown(step: Step) -> str:
     return " ".join([*variables, shlex.join(command)])
 
 
+def _kept(target: Path) -> Path:
+    return LOGS / f"{target.stem}.json"
+
+
+def _load(target: Path) -> dict[str, Outcome]:
+    """What came of each step when it last ran, by the step's name."""
+    if not _kept(target).exists():
+        return {}
+    found = json.loads(_kept(target).read_text(encoding="utf-8"))
+    return {name: Outcome(**{**fields, "figures": tuple(fields["figures"])}) for name, fields in found.items()}
+
+
+def _save(target: Path, outcomes: Mapping[str, Outcome]) -> None:
+    fields = {name: asdict(outcome) for name, outcome in outcomes.items()}
+    _kept(target).write_text(json.dumps(fields, indent=1), encoding="utf-8")
+
+
 def main(title: str, introduction: str, target: Path, steps: Sequence[Step]) -> None:
-    """Run every step, or with --only those whose name contains a text; write the page; leave with 0 if all passed."""
+    """Run every step, or with --only some of them; write the page; leave with 0 if all that have run passed."""
     arguments = argparse.ArgumentParser(description=introduction)
-    arguments.add_argument("--only", help="only the steps whose name contains this; the page is printed, not written")
+    arguments.add_argument("--only", help="run only the steps whose name contains this, again")
     arguments.add_argument("--list", action="store_true", help="list the steps and run nothing")
     chosen = arguments.parse_args()
     wanted = [step for step in steps if chosen.only is None or chosen.only.lower() in step.name.lower()]
@@ -179,20 +209,21 @@ def main(title: str, introduction: str, target: Path, steps: Sequence[Step]) -> 
         for step in wanted:
             print(f"{step.name}: {_shown(step)}")
         return
-    outcomes = []
+    outcomes = {} if chosen.only is None else _load(target)
     for number, step in enumerate(wanted, start=1):
         print(f"[{number}/{len(wanted)}] {step.name} ...", end=" ", flush=True)
-        outcome = run(step, number)
-        outcomes.append(outcome)
+        outcome = outcomes[step.name] = run(step)
+        _save(target, outcomes)
         print(f"{_result(outcome).strip('*')} in {outcome.seconds:.0f} s", *outcome.figures, sep="\n    ", flush=True)
         if not outcome.passed:
-            tail = outcome.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+            tail = (LOGS / outcome.log).read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
             print(*(f"    | {line}" for line in tail), sep="\n", flush=True)
-    text = page(title, introduction, outcomes, len(wanted))
-    if chosen.only is None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        print(f"wrote {target.relative_to(ROOT)}")
+    missing = [step.name for step in steps if step.name not in outcomes]
+    if missing:
+        print(f"not written: {target.relative_to(ROOT)}, as these have not run yet: {', '.join(missing)}")
     else:
-        print(text)
-    sys.exit(0 if all(outcome.passed for outcome in outcomes) else 1)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shown = [(step, outcomes[step.name]) for step in steps]
+        target.write_text(page(title, introduction, shown), encoding="utf-8")
+        print(f"wrote {target.relative_to(ROOT)}")
+    sys.exit(0 if all(outcome.passed for outcome in outcomes.values()) else 1)
