@@ -13,6 +13,7 @@ import orjson
 from flask import current_app, has_app_context
 from flask.cli import ScriptInfo
 
+from app.db.backends.firestore_indexes import index_configuration
 from app.db.cli_errors import one_sentence
 from app.db.cli_query import parse_condition
 from app.db.factory import open_database
@@ -50,7 +51,7 @@ def _command(needs_schema: bool = False) -> Callable[[Callable[..., None]], clic
 
         run = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(run)
         run = click.option("--url", help=URL_HELP)(run)
-        return db_commands.command(function.__name__)(run)
+        return db_commands.command(function.__name__.replace("_", "-"))(run)
 
     return register
 
@@ -84,6 +85,12 @@ def doctor(service: DatabaseService, as_json: bool) -> None:
                 click.echo(f"      {one.remedy}")
     if not well:
         raise SystemExit(1)
+
+
+@_command(needs_schema=True)
+def firestore_indexes(service: DatabaseService, as_json: bool) -> None:
+    """Print firestore.indexes.json for the application's collections, whichever database is configured."""
+    _print_json(index_configuration(service.schema))
 
 
 @_command()

@@ -8,7 +8,8 @@ import pytest
 
 from app.db import ABSENT, Check, Conflict, DatabaseService, Delete, Put, Query, where
 from app.db.backends.firestore_client import FirestoreClient
-from tests.db.contract.given import NOTES, OTHERS, PEOPLE, fill, make_schema
+from app.db.backends.firestore_messages import grpc
+from tests.db.contract.given import NOTES, OTHERS, PEOPLE, fill, ids_of, make_schema, scanned
 from tests.db.firestore_fixtures import backend, firestore_url
 from tests.db.firestore_server import FirestoreBackend
 
@@ -35,9 +36,9 @@ def calls(service: DatabaseService, monkeypatch: pytest.MonkeyPatch) -> list[tup
         made.append((name, 1))
         return call(self, name, request, end)
 
-    def counted_streams(self: FirestoreClient, name: str, requests: Sequence[Any], end: float) -> Any:
+    def counted_streams(self: FirestoreClient, name: str, requests: Sequence[Any], end: float, came: Any = None) -> Any:
         made.append((name, len(requests)))
-        return streams(self, name, requests, end)
+        return streams(self, name, requests, end, came)
 
     monkeypatch.setattr(FirestoreClient, "_call", counted_call)
     monkeypatch.setattr(FirestoreClient, "_streams", counted_streams)
@@ -151,8 +152,8 @@ class TestWhatIsRead:
         answers: list[Any] = []
         streams = FirestoreClient._streams
 
-        def kept(self: FirestoreClient, name: str, requests: Sequence[Any], end: float) -> Any:
-            answer = streams(self, name, requests, end)
+        def kept(self: FirestoreClient, name: str, requests: Sequence[Any], end: float, came: Any = None) -> Any:
+            answer = streams(self, name, requests, end, came)
             answers.extend(part for stream in answer for part in stream if part.HasField("document"))
             return answer
 
@@ -166,8 +167,8 @@ class TestWhatIsRead:
         sizes: list[int] = []
         streams = FirestoreClient._streams
 
-        def sized(self: FirestoreClient, name: str, requests: Sequence[Any], end: float) -> Any:
-            answer = streams(self, name, requests, end)
+        def sized(self: FirestoreClient, name: str, requests: Sequence[Any], end: float, came: Any = None) -> Any:
+            answer = streams(self, name, requests, end, came)
             sizes.append(sum(part.ByteSize() for stream in answer for part in stream))
             return answer
 
@@ -176,3 +177,34 @@ class TestWhatIsRead:
         (document,) = service.query(NOTES, query).documents
         assert document["name"] == "zzz"
         assert sizes[0] < 1_000
+
+    def test_a_page_of_which_a_part_came_in_time_is_short_and_goes_on(
+        self, service: DatabaseService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class LateError(grpc.RpcError):  # type: ignore[misc]
+            def code(self) -> Any:
+                return grpc.StatusCode.DEADLINE_EXCEEDED
+
+            def details(self) -> str:
+                return "Deadline Exceeded"
+
+        streams = FirestoreClient._streams
+
+        def slow(
+            self: FirestoreClient, name: str, requests: Sequence[Any], end: float, came: list[Any] | None = None
+        ) -> Any:
+            answer = streams(self, name, requests, end, came)
+            if came is not None and len(came) > 40:
+                del came[40:]
+                raise LateError
+            return answer
+
+        monkeypatch.setattr(FirestoreClient, "_streams", slow)
+        expected = [f"{n:03}" for n in range(120)]
+        for query in (Query(limit=100), Query(order_by=("name",), limit=100)):
+            assert len(service.query(NOTES, query).documents) == 40
+            assert ids_of(service, NOTES, query) == expected
+        assert [document["_id"] for document in service.list_all(NOTES)] == expected
+        assert [document["_id"] for path, document in scanned(service, "notes", 100) if path == NOTES] == expected
+        filtered = Query(where=(where("status").exists(), where("tags").exists(False)), order_by=("name",), limit=90)
+        assert ids_of(service, NOTES, filtered) == expected

@@ -168,23 +168,24 @@ class FirestoreDatabase(DatabaseService):
         spans = spans_of(walk)
         after = None if walk.after is None else self._document(name, walk.after.id)
         parent = self._parent(name)
-        # All runs are asked for at once, then merged.
-        answers = self._client.stream(
-            "RunQuery", [walk_request(parent, name.collection, walk, span, after) for span in spans], self._end()
-        )
-        if len(spans) == 1:
-            found = list(map(_identified, _documents(answers[0])))
+        requests = [walk_request(parent, name.collection, walk, span, after) for span in spans]
+        if len(requests) == 1:
+            # Of very large documents a part may come in time only: then the page is short, and goes on behind it.
+            answer, whole = self._client.stream_some("RunQuery", requests[0], self._end())
+            found = list(map(_identified, _documents(answer)))
         else:
+            # All runs are asked for at once, then merged.
+            whole = True
             key = key_name(walk) or ""
             places = [
                 ((key_of(stored, key) or b"")[len(span.prefix) :], *_identified(stored))
-                for span, answer in zip(spans, answers, strict=True)
+                for span, answer in zip(spans, self._client.stream("RunQuery", requests, self._end()), strict=True)
                 for stored in _documents(answer)
             ]
             places.sort(key=lambda place: place[:2], reverse=walk.descending)
             found = [(id, stored) for _, id, stored in places]
         documents = [decode_document(id, stored) for id, stored in found[: walk.limit]]
-        return Slice(documents, len(found) > walk.limit)
+        return Slice(documents, len(found) > walk.limit or not whole)
 
     def _count(self, name: Name, plan: Plan, up_to: int) -> int:
         if not self._is_there(name):
@@ -195,21 +196,24 @@ class FirestoreDatabase(DatabaseService):
         return min(sum(map(int, counted)), up_to)
 
     def _scan(self, collection: str, after: str | None, limit: int) -> ScanPage:
-        found = []
-        tenant = id = ""
-        for stored in self._scan_stored(collection, after, limit):
-            tenant, id = self._place(stored.name)
-            found.append((Name(tenant, collection).path, decode_document(id, stored)))
-        return ScanPage(found, _sealed(tenant, id) if len(found) == limit else None)
+        stored, more = self._scan_stored(collection, after, limit)
+        places = [self._place(one.name) for one in stored]
+        found = [
+            (Name(tenant, collection).path, decode_document(id, one))
+            for (tenant, id), one in zip(places, stored, strict=True)
+        ]
+        return ScanPage(found, _sealed(*places[-1]) if more else None)
 
-    def _scan_stored(self, collection: str, after: str | None, limit: int) -> list[Any]:
+    def _scan_stored(self, collection: str, after: str | None, limit: int) -> tuple[list[Any], bool]:
+        """Stored documents of every tenant, and whether there may be more."""
         start = None
         if after is not None:
             tenant, id = _opened(after)
             start = self._document(Name(tenant, collection), id)
         request = scan_request(self._root, collection, start, limit)
-        (answer,) = self._client.stream("RunQuery", [request], time.monotonic() + self._bulk_deadline)
-        return list(_documents(answer))
+        answer, whole = self._client.stream_some("RunQuery", request, time.monotonic() + self._bulk_deadline)
+        stored = list(_documents(answer))
+        return stored, bool(stored) and (len(stored) == limit or not whole)
 
     # Writing
 
@@ -328,10 +332,10 @@ class FirestoreDatabase(DatabaseService):
         """See RegistryStore."""
         after: str | None = None
         while True:
-            page = self._scan_stored(entry.name, after, _BACKFILL_AT_ONCE)
+            page, more = self._scan_stored(entry.name, after, _BACKFILL_AT_ONCE)
             for stored in page:
                 self._add_keys(stored.name, added, stored)
-            if len(page) < _BACKFILL_AT_ONCE:
+            if not more:
                 return
             after = _sealed(*self._place(page[-1].name))
 

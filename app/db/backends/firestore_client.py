@@ -96,6 +96,18 @@ class FirestoreClient:
         """The whole answers of one or more requests that are made at the same time; reading requests only."""
         return self._again(lambda: self._streams(name, requests, end), end)
 
+    def stream_some(self, name: str, request: Any, end: float) -> tuple[list[Any], bool]:
+        """The answer of one query, or what came of it in time, which has a document; and whether that is all."""
+        parts: list[Any] = []
+        try:
+            (parts,) = self._again(lambda: self._streams(name, [request], end, parts), end)
+        except grpc.RpcError as error:
+            late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            if not late or not any(part.HasField("document") for part in parts):
+                raise
+            return parts, False
+        return parts, True
+
     def close(self) -> None:
         """Close the channel; the next call opens a new one."""
         with self._lock:
@@ -123,14 +135,21 @@ class FirestoreClient:
             finally:
                 self._leave(line)
 
-    def _streams(self, name: str, requests: Sequence[Any], end: float) -> list[list[Any]]:
+    def _streams(
+        self, name: str, requests: Sequence[Any], end: float, came: list[Any] | None = None
+    ) -> list[list[Any]]:
+        """The whole answers. ``came`` gets the parts of the first as they come."""
         with fork_gate:
             line = self._enter()
             started: list[Any] = []
             try:
                 make = line.callable(name)
                 started += [make(request, timeout=_left(end), metadata=self._metadata) for request in requests]
-                return [list(answers) for answers in started]
+                if came is None:
+                    return [list(answers) for answers in started]
+                came.clear()
+                came.extend(started[0])
+                return [came]
             except grpc.RpcError as error:
                 self._note(line, error)
                 raise
