@@ -27,21 +27,18 @@ def changed(backend: CouchBackend, old: str, new: str) -> str:
     return url.replace(old, new)
 
 
-def password_of(backend: CouchBackend) -> str:
-    return backend.url.split("@")[0].rpartition(":")[2]
-
-
-def test_a_wrong_password_names_the_settings(backend: CouchBackend) -> None:
-    service = open_database(changed(backend, f":{password_of(backend)}@", ":wrong@"), make_schema())
-    for call in (
-        lambda: service.get(NOTES, "a"),
-        lambda: service.save(NOTES, "a", {}),
-        lambda: list(service.list_all(NOTES)),
-    ):
-        with pytest.raises(Unauthorised, match="COUCHDB_USER and COUCHDB_PASSWORD") as caught:
-            call()
-        assert caught.value.outcome is None
-    service.close()
+def test_a_wrong_password_names_the_settings_and_so_does_being_locked_out_for_it(backend: CouchBackend) -> None:
+    stranger = f"couchdb://nobody-{backend.prefix}:wrong@{backend.url.rpartition('@')[2]}/{backend.prefix}"
+    with closing(open_database(stranger, make_schema())) as service:
+        calls = [
+            lambda: service.get(NOTES, "a"),
+            lambda: service.save(NOTES, "a", {}),
+            lambda: list(service.list_all(NOTES)),
+        ]
+        for call in calls * 3:
+            with pytest.raises(Unauthorised, match=r"COUCHDB_USER .*COUCHDB_PASSWORD") as caught:
+                call()
+            assert caught.value.outcome is None
 
 
 def test_a_user_without_rights_is_told_so(backend: CouchBackend) -> None:

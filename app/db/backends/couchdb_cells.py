@@ -252,13 +252,18 @@ class Cells:
 
 
 def answers(status: int, body: bytes) -> list[dict[str, Any]]:
-    """What a ``_bulk_docs`` answered for each document. 202: at least one copy lacks something, so nothing is known."""
+    """What a ``_bulk_docs`` answered for each document."""
     if status == 202:
-        raise Unavailable("CouchDB accepted a write without storing it.", retry_after=2.0, outcome="unknown")
+        raise not_stored()
     if status >= 400:
         raise failure(status, body)
     rows: list[dict[str, Any]] = orjson.loads(body)
     return rows
+
+
+def not_stored() -> Unavailable:
+    """What the status 202 means: the server that keeps the document was away, and another took it for later."""
+    return Unavailable("CouchDB accepted a write without storing it.", retry_after=2.0, outcome="unknown")
 
 
 def _outage(error: CouchError) -> DatabaseError:

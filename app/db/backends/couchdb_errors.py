@@ -93,6 +93,12 @@ def _translate_answer(error: HttpFailure) -> DatabaseError:
             return Unauthorised(
                 "CouchDB refuses the user name or password: check COUCHDB_USER and COUCHDB_PASSWORD.", retry_after=30.0
             )
+        case 403 if "locked" in error.reason:
+            return Unauthorised(
+                "CouchDB has locked the user of COUCHDB_USER out for some minutes, after too many wrong passwords:"
+                " check COUCHDB_PASSWORD everywhere.",
+                retry_after=60.0,
+            )
         case 403:
             return Unauthorised(
                 "CouchDB refuses this: the user of COUCHDB_USER lacks a right (see docs/backends/couchdb.md).",

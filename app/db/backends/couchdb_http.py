@@ -224,6 +224,8 @@ class Session:
         reply = self.request(method, path, body, safe=safe or method == "GET", timeout=timeout)
         if reply.status >= 400:
             raise failure(reply.status, reply.body, reply.header(b"retry-after"))
+        if reply.status == 202 and method == "PUT":
+            raise ReplyLost("accepted, but not stored", write=True)
         try:
             return orjson.loads(reply.body)
         except orjson.JSONDecodeError as error:

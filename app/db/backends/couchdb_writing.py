@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import orjson
 
-from app.db.backends.couchdb_cells import BULK_TIMEOUT, Cells
+from app.db.backends.couchdb_cells import BULK_TIMEOUT, Cells, not_stored
 from app.db.backends.couchdb_collections import Table
 from app.db.backends.couchdb_errors import CouchError, HttpFailure, ReplyLost, failure, translate
 from app.db.backends.couchdb_layout import (
@@ -121,7 +121,7 @@ class Writer:
             made: str = orjson.loads(reply.body)["rev"]
             return made
         if reply.status == 202:
-            raise ReplyLost("accepted, but not stored by every copy", write=True)
+            raise not_stored()
         failed = failure(reply.status, reply.body, reply.header(b"retry-after"))
         if failed.status == 409 or (failed.status == 404 and not failed.no_database):
             return None
