@@ -74,7 +74,7 @@ def _figures(
     effort: Effort,
     before: Callable[[], object] = lambda: None,
 ) -> Iterator[Figure]:
-    rounds = measure(runs, inputs, effort, before=before)
+    rounds = measure(runs, inputs, effort, before=before, alike=True)
 
     def against_plain(side: str, goal: float | None) -> Figure:
         name = f"SQLite {title}, {side} / plain sqlite3"

@@ -15,8 +15,6 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-ALIKE = 4.0
-"""Up to this factor two sides have about the same speed."""
 Run = Callable[[Sequence[Any]], object]
 """Does the work once for each input, in its own loop, so that the harness adds no call to what is measured."""
 
@@ -54,10 +52,12 @@ def measure(
     effort: Effort,
     *,
     before: Callable[[], object] = lambda: None,
+    alike: bool = False,
     seed: int = 20_260_101,
 ) -> Rounds:
     """Measure all sides; ``make_inputs(random, number)`` draws one side's inputs of one piece, and
-    ``before()`` is called before each, unmeasured."""
+    ``before()`` is called before each, unmeasured. Sides that are ``alike`` in speed make the same number of calls: the
+    first calls of a piece are slower than the others."""
     chance, clock = random.Random(seed), effort.clock
 
     def draw(chance: random.Random, number: int) -> Sequence[Any]:
@@ -65,9 +65,8 @@ def measure(
         return make_inputs(chance, number)
 
     single = {name: _time_of_a_call(run, draw, chance, effort, clock) for name, run in sides.items()}
-    fastest = min(single.values())
-    # Sides of about the same speed make as many calls: the first ones of a piece are slower than the others.
-    single = {name: fastest if seconds < ALIKE * fastest else seconds for name, seconds in single.items()}
+    if alike:
+        single = dict.fromkeys(sides, min(single.values()))
     numbers = {name: max(1, round(effort.piece_seconds / seconds)) for name, seconds in single.items()}
     pieces = effort.pieces
     whole_round = sum(single[name] * numbers[name] for name in sides) * pieces

@@ -85,3 +85,9 @@ def test_too_slow_a_side_gets_fewer_rounds_but_five_at_least() -> None:
     assert len(rounds.seconds["a"]) == 6
     rounds = measure({"a": clock.side("a", 100.0)}, numbers, effort(clock, limit=60.0))
     assert len(rounds.seconds["a"]) == 5
+
+
+def test_sides_that_are_alike_make_as_many_calls_as_the_fastest() -> None:
+    clock = Clock()
+    sides = {"fast": clock.side("fast", 0.125), "disturbed": clock.side("disturbed", 1.0)}
+    assert measure(sides, numbers, effort(clock), alike=True).calls == {"fast": 32, "disturbed": 32}
