@@ -10,6 +10,7 @@ import pytest
 
 from app.db import ABSENT, Check, Conflict, DatabaseService, Delete, NotFound, Put, Unavailable
 from tests.db.contract.given import NOTES, OTHERS, PEOPLE, body, make_schema
+from tests.db.contract.workers import in_threads
 from tests.db.firestore_fixtures import backend, firestore_url
 from tests.db.firestore_proxy import Fault, Proxy
 from tests.db.firestore_server import FirestoreBackend
@@ -225,6 +226,27 @@ class TestOutages:
         outcomes = service.write_batch(NOTES, [{"_id": f"{n}"} for n in range(450)])
         assert len(outcomes) == 450
         assert all(isinstance(outcome.error, Unavailable) and outcome.rev is None for outcome in outcomes)
+        assert [outcome.id for outcome in outcomes] == [f"{n}" for n in range(450)]
+
+    def test_a_bulk_write_into_silence_waits_for_one_part_only(self, service: DatabaseService, proxy: Proxy) -> None:
+        proxy.fault = "swallow"
+        began = time.monotonic()
+        outcomes = service.write_batch(NOTES, [{"_id": f"{n}"} for n in range(1_000)])
+        assert time.monotonic() - began < 9
+        errors = [outcome.error for outcome in outcomes]
+        assert all(isinstance(error, Unavailable) for error in errors)
+        known = [error.outcome for error in errors if isinstance(error, Unavailable)]
+        assert known == ["unknown"] * 200 + [None] * 800
+
+    def test_closing_waits_for_nobody_and_breaks_no_call(self, service: DatabaseService) -> None:
+        service.save(NOTES, "a", {"n": 1})
+
+        def work(_: int) -> None:
+            for _ in range(60):
+                assert service.get(NOTES, "a")["n"] == 1
+                service.close()
+
+        in_threads(work, 4)
 
     def test_a_stale_answer_stays_what_it_is_after_an_outage(self, service: DatabaseService, proxy: Proxy) -> None:
         old = service.save(NOTES, "a", {"n": 1})["rev"]

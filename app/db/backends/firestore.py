@@ -44,7 +44,7 @@ from app.db.backends.firestore_writing import Entry as WriteEntry
 from app.db.backends.firestore_writing import Writer, entry_of
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable, new_token, split_rev
-from app.db.errors import DatabaseError, InvalidQuery, NotFound, Unavailable
+from app.db.errors import DatabaseError, InvalidQuery, NotFound, Throttled, Unavailable
 from app.db.index_registry import LEASE, Entry, IndexRegistry, Leased
 from app.db.names import MAX_ID_BYTES, MAX_TENANT_BYTES, Name
 from app.db.paging import Slice, Walk
@@ -56,7 +56,7 @@ from app.errors import WherryError
 
 DEADLINE: Final = 2.5
 _READ_AT_MOST: Final = 300
-_BACKFILL_AT_ONCE: Final = 200
+_WRITE_AT_ONCE: Final = 200
 
 
 class FirestoreSettings(Protocol):
@@ -242,7 +242,7 @@ class FirestoreDatabase(DatabaseService):
     def _write_batch(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
         leased = self._writable(name)
         outcomes: list[Outcome] = []
-        for start in range(0, len(documents), _BACKFILL_AT_ONCE):
+        for start in range(0, len(documents), _WRITE_AT_ONCE):
             leased = self._writable(name)  # a long batch outlives a lease
             entries = [
                 WriteEntry(
@@ -255,10 +255,16 @@ class FirestoreDatabase(DatabaseService):
                     leased.entry.written,
                     new_token() if portable.rev is None else split_rev(portable.rev)[0],
                 )
-                for id, portable in documents[start : start + _BACKFILL_AT_ONCE]
+                for id, portable in documents[start : start + _WRITE_AT_ONCE]
             ]
-            outcomes += self._writer.write_many(entries, self._bulk_deadline)
+            part = self._writer.write_many(entries, self._bulk_deadline)
+            outcomes += part
             self._look_back([(leased, entry) for entry in entries])
+            if any(isinstance(one.error, Unavailable) and not isinstance(one.error, Throttled) for one in part):
+                # Each further part would wait as long as this one.
+                gone = Unavailable("Not sent, as Firestore did not answer for the documents before.", retry_after=2)
+                outcomes += [Outcome(id, None, gone) for id, _ in documents[start + _WRITE_AT_ONCE :]]
+                break
         return outcomes
 
     def _look_back(self, written: list[tuple[Leased, WriteEntry]]) -> None:
@@ -332,7 +338,7 @@ class FirestoreDatabase(DatabaseService):
         """See RegistryStore."""
         after: str | None = None
         while True:
-            page, more = self._scan_stored(entry.name, after, _BACKFILL_AT_ONCE)
+            page, more = self._scan_stored(entry.name, after, _WRITE_AT_ONCE)
             for stored in page:
                 self._add_keys(stored.name, added, stored)
             if not more:

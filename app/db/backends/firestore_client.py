@@ -109,10 +109,13 @@ class FirestoreClient:
         return parts, True
 
     def close(self) -> None:
-        """Close the channel; the next call opens a new one."""
+        """Close the channel, as soon as the calls that are being made on it are over; the next call opens a new one."""
         with self._lock:
             line, self._line = self._line, None
-        if line is not None:
+            over = line is not None and not line.busy
+            if line is not None:
+                line.retired = True
+        if line is not None and over:
             line.channel.close()
 
     def _again(self, call: Callable[[], T], end: float) -> T:

@@ -1,13 +1,12 @@
 """What an operator should know of a Firestore database."""
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from google.auth.exceptions import GoogleAuthError
 
 from app.db.backends.firestore_client import FirestoreClient
 from app.db.backends.firestore_errors import translate
-from app.db.backends.firestore_indexes import REGISTRY
 from app.db.backends.firestore_messages import BatchGetDocumentsRequest, CommitRequest, grpc
 from app.db.backends.firestore_queries import walk_request
 from app.db.capabilities import Finding
@@ -23,7 +22,7 @@ _EVERYTHING: Final = Span(b"", b"", ABOVE)
 
 def examine(client: FirestoreClient, root: str, schema: Schema, missing: list[str], deadline: float) -> list[Finding]:
     """A finding for each check. ``missing`` are prepare's sentences. Raises the driver's error if nothing answers."""
-    probe = f"{root}/{REGISTRY}/_"
+    probe = f"{root}/_doctor/probe"
     began, clock = time.monotonic(), time.time()
     request = BatchGetDocumentsRequest(database=client.root, documents=[probe])
     (answer,) = client.stream("BatchGetDocuments", [request], began + deadline)
@@ -68,28 +67,35 @@ def _try_writing(client: FirestoreClient, probe: str, deadline: float) -> Findin
 
 def _try_indexes(client: FirestoreClient, root: str, schema: Schema, deadline: float) -> Finding:
     """Ask each declared index in both directions for one document of a tenant that does not exist."""
-    broken = []
+    broken: list[str] = []
     asked = 0
     for collection in schema:
         parent = root if collection.scope == "installation" else f"{root}/tenants/doctor"
-        walks = [
-            Walk(index, (_EVERYTHING,), descending, None, 1)
+        orders = {
+            f"{collection.name} by {index.name if index else 'id'}, {'descending' if descending else 'ascending'}": (
+                walk_request(
+                    parent, collection.name, Walk(index, (_EVERYTHING,), descending, None, 1), _EVERYTHING, None
+                )
+            )
             for index in (*collection.indexes, None)
             for descending in (False, True)
-        ]
-        for walk in walks:
-            request = walk_request(parent, collection.name, walk, _EVERYTHING, None)
-            asked += 1
-            try:
-                client.stream("RunQuery", [request], time.monotonic() + deadline)
-            except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
-                    raise
-                direction = "descending" if walk.descending else "ascending"
-                broken.append(f"{collection.name} by {walk.index.name if walk.index else 'id'}, {direction}")
+        }
+        asked += len(orders)
+        if not _is_served(client, list(orders.values()), deadline):
+            broken += [order for order, request in orders.items() if not _is_served(client, [request], deadline)]
     return Finding(
         "indexes",
         not broken,
         f"not served: {'; '.join(broken)}" if broken else f"{asked} orders are served",
         "Write firestore.indexes.json with 'wherry db firestore-indexes' and deploy it; then wait until it is built.",
     )
+
+
+def _is_served(client: FirestoreClient, requests: list[Any], deadline: float) -> bool:
+    try:
+        client.stream("RunQuery", requests, time.monotonic() + deadline)
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
+            raise
+        return False
+    return True

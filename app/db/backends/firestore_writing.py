@@ -92,7 +92,7 @@ class Writer:
                         return settled
                     if code in PRECONDITION or not _once_only(entries) or _over(end, wait):
                         raise translate(lost, "unknown") from lost
-                elif code in PRECONDITION:
+                elif code in PRECONDITION and any(map(_has_precondition, entries)):
                     times = self._current_times(entries, end)
                     if _over(end, wait):
                         # Every read showed what was expected and every write came too late: a race that we keep losing.
@@ -180,7 +180,7 @@ class Writer:
 
     def _current_times(self, entries: Sequence[Entry], end: float) -> Times:
         """The update times of the documents whose revision is expected; Conflict names those that are otherwise."""
-        expecting = [entry for entry in entries if entry.expect is not ANY or entry.must_exist]
+        expecting = [entry for entry in entries if _has_precondition(entry)]
         stored = dict(
             zip(
                 [entry.path for entry in expecting],
@@ -232,6 +232,10 @@ def _rev_of(entry: Entry, stored: Any) -> str:
 
 def _expected_time(entry: Entry) -> tuple[int, int] | None:
     return parse_hint(entry.expect, entry.path) if type(entry.expect) is str else None
+
+
+def _has_precondition(entry: Entry) -> bool:
+    return entry.expect is not ANY or entry.must_exist
 
 
 def _once_only(entries: Sequence[Entry]) -> bool:
