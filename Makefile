@@ -9,8 +9,14 @@ PY := .venv/bin/python
 LOCK ?= run
 # What takes longer, CI and the curious run by name.
 QUICK := not slow and not crash and not bench
+# BACKEND=couchdb: that backend's tests, on its server; otherwise everything that needs no server.
+ifdef BACKEND
+TESTS := $(wildcard tests/db/test_$(BACKEND)*.py)
+else
+NO_SERVER := and not server
+endif
 
-.PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation audit format lock clean venv-run venv-dev venv-bench
+.PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation audit format lock servers clean venv-run venv-dev venv-bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -30,15 +36,18 @@ run: venv-run ## start Wherry on SQLite at http://127.0.0.1:8000 (PORT=8001 chan
 demo: venv-run ## the same with sample data, on a database that is thrown away afterwards
 	@$(PY) scripts/serve.py --demo
 
-test: venv-dev ## the tests, without the slow ones
-	@$(PY) -m pytest -m "$(QUICK)" $(ARGS)
+test: venv-dev ## the tests, without the slow ones (BACKEND=couchdb: only that backend's, on its server)
+	@$(PY) -m pytest -m "$(QUICK) $(NO_SERVER)" $(TESTS) $(ARGS)
+
+servers: venv-dev ## the tests on every database server that is here, or that WHERRY_REQUIRE names
+	@$(PY) -m pytest -m "server and $(QUICK)" $(ARGS)
 
 check-static: venv-dev ## formatting, lint, types
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
-check: check-static test slow crash ## what CI runs: check-static, test, slow, crash
+check: check-static test slow servers crash ## what CI runs
 
 slow: venv-dev ## tests that take longer, such as a start from a clean clone
 	@$(PY) -m pytest -m "slow and not crash and not bench" $(ARGS)

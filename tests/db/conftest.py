@@ -1,8 +1,21 @@
-"""How Hypothesis runs here: the same examples every time, and no time limit for one, as machines may be busy."""
+"""How Hypothesis runs here, and which tests need a database server of their own."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+# The same examples every time, and no time limit for one, as machines may be busy.
 settings.register_profile(
     "wherry", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("wherry")
+
+SERVERS = frozenset({"couchdb_url", "dynamodb_url", "firestore_url"})
+"""The fixtures that start a server, or use the one that a TEST_..._URL variable names."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses a server, before the run's selection by marks is made."""
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.server)
