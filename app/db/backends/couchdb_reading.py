@@ -14,6 +14,7 @@ from zlib import crc32
 
 from app.db.backends.couchdb_cells import BULK_TIMEOUT, Cells, cell_of
 from app.db.backends.couchdb_collections import Table
+from app.db.backends.couchdb_errors import CouchError, ReplyLost
 from app.db.backends.couchdb_layout import (
     ABSENT_MARK,
     CUT,
@@ -29,7 +30,7 @@ from app.db.backends.couchdb_layout import (
 from app.db.capabilities import ScanPage
 from app.db.commit_record import Cell, CommitRecords, Key
 from app.db.documents import Document, join_rev
-from app.db.errors import InvalidQuery
+from app.db.errors import InvalidQuery, Unavailable
 from app.db.fields import parse_field
 from app.db.names import Name
 from app.db.paging import Slice, Walk
@@ -37,9 +38,12 @@ from app.db.planner import Plan, Span
 from app.db.schema import Index
 from app.db.sortkeys import ABOVE, encode_fields
 
+Row = dict[str, Any]
+
 _ALL: Final = (Span(b"", b"", ABOVE),)
 _PAGE: Final = 200
-Row = dict[str, Any]
+_ROUNDS: Final = 20
+_INDEX_TIMEOUT: Final = 10.0
 
 
 class _Entry(NamedTuple):
@@ -48,7 +52,7 @@ class _Entry(NamedTuple):
     key: str
     id: str
     document: Document | None
-    row: Document | None
+    row: Row | None
 
 
 class Reader:
@@ -102,16 +106,17 @@ class Reader:
         """See DatabaseService.walk."""
         if walk.index is None:
             return self._walk_ids(table, name, walk)
-        index = walk.index
         extra = 0
-        while True:
-            intents, runs = self._rows(table, name, index, walk, walk.limit + 1 + extra)
-            if len(intents) <= extra or not intents:
-                break
-            extra = len(intents) + 2
-        entries = self._merged(table, name, walk, intents, runs)
-        more = len(entries) > walk.limit
-        return Slice(self._documents(table, entries[: walk.limit], walk.fields), more)
+        for _ in range(_ROUNDS):
+            intents, runs = self._rows(table, name, walk.index, walk, walk.limit + 1 + extra)
+            if len(intents) > extra:
+                extra = len(intents) + 2  # their rows are left out: read as many more
+                continue
+            entries = self._merged(table, name, walk, intents, runs)
+            documents = self._documents(table, name, walk, entries[: walk.limit])
+            if documents is not None:
+                return Slice(documents, len(entries) > walk.limit)
+        raise Unavailable("These documents change too often to be listed.", retry_after=1.0)
 
     def count(self, table: Table, name: Name, plan: Plan, up_to: int) -> int:
         """How many documents the plan's runs hold; the sum may go beyond ``up_to``."""
@@ -165,9 +170,24 @@ class Reader:
         return [row["value"] for row in results[0]["rows"]], [result["rows"] for result in results[1:]]
 
     def _queries(self, table: Table, index: Index | None, queries: list[Row]) -> list[Row]:
-        answer = self._session.json("POST", table.view(index) + "/queries", {"queries": queries}, safe=True)
+        path, asked = table.view(index) + "/queries", {"queries": queries}
+        try:
+            answer = self._session.json("POST", path, asked, safe=True)
+        except ReplyLost:
+            # A server that hangs is an outage at once; one that is busy indexing what was just written is waited for.
+            if not self._catching_up(table, index):
+                raise
+            answer = self._session.json("POST", path, asked, safe=True, timeout=_INDEX_TIMEOUT)
         results: list[Row] = answer["results"]
         return results
+
+    def _catching_up(self, table: Table, index: Index | None) -> bool:
+        try:
+            told = self._session.json("GET", table.view(index).removesuffix("/_view/rows") + "/_info", timeout=0.5)
+        except CouchError:
+            return False
+        pending = told["view_index"].get("updates_pending", {}).get("total", 0)
+        return bool(told["view_index"].get("updater_running") or pending)
 
     def _merged(
         self, table: Table, name: Name, walk: Walk, intents: list[Document], runs: list[list[Row]]
@@ -189,7 +209,7 @@ class Reader:
                     fresh.add(key)  # folded since
                 place = (row["key"][start:], key[len(prefix) :])
                 if place != after:
-                    entries.append(_Entry(*place, None, row["value"]))
+                    entries.append(_Entry(*place, None, row))
             lists.append(entries)
         if intents:
             shown = self.shown(table, [dict(stored) for stored in intents])
@@ -215,23 +235,39 @@ class Reader:
                     entries.append(_Entry(*place, document, None))
             yield sorted(entries, key=itemgetter(0, 1), reverse=walk.descending)
 
-    def _documents(self, table: Table, entries: list[_Entry], fields: tuple[str, ...] | None) -> list[Document]:
-        """The documents of the entries; those that the index does not hold whole are fetched at once."""
-        wanted = [
-            entry.row["_id"] for entry in entries if entry.row is not None and not answers_alone(entry.row, fields)
-        ]
+    def _documents(self, table: Table, name: Name, walk: Walk, entries: list[_Entry]) -> list[Document] | None:
+        """The documents of the entries; those that the index does not hold whole are fetched at once. None if one of
+        these has changed its place meanwhile, so that it may not belong here any more."""
+        rows = [entry.row for entry in entries if entry.row is not None]
+        wanted = [row["id"] for row in rows if not answers_alone(row["value"], walk.fields)]
         fetched = self.shown(table, self._cells.bulk_get(table, wanted)) if wanted else {}
-        found = []
-        for entry in entries:
-            if entry.document is not None:
-                found.append(entry.document)
-            elif entry.row is not None and entry.row["_id"] in fetched:
-                found.append(fetched[entry.row["_id"]])
-            elif entry.row is not None and answers_alone(entry.row, fields):
-                entry.row.pop(CUT, None)
-                entry.row.pop(INTENT, None)
-                found.append(self.document(table, entry.row["_id"], entry.row))
+        paths, start = _paths(walk.index), "k" + tenant_key(name.tenant)
+        found: list[Document] = []
+        for _, _, document, row in entries:
+            if row is None:
+                if document is not None:
+                    found.append(document)
+            elif answers_alone(row["value"], walk.fields):
+                found.append(self._of_row(table, row))
+            else:
+                whole = fetched.get(row["id"])
+                key = None if whole is None else encode_fields(whole, paths)
+                if whole is None or key is None or start + key.hex() != row["key"]:
+                    return None
+                found.append(whole)
         return found
+
+    def _of_row(self, table: Table, row: Row) -> Document:
+        """The document that an index row shows."""
+        stored: Document = row["value"]
+        stored.pop(CUT, None)
+        intent = stored.pop(INTENT, None)
+        document = self.document(table, row["id"], stored)
+        if intent is not None:
+            # It got an intent after the intents were read, so its old value is right; but CouchDB's revision is that
+            # of the intent, and a precondition that nobody may be given.
+            document["_rev"] = document["_rev"].partition(".")[0]
+        return document
 
     def _walk_ids(self, table: Table, name: Name, walk: Walk) -> Slice:
         """By id: each document comes with its own intent, so nothing has to be laid over."""

@@ -1,0 +1,147 @@
+"""Pages of CouchDB while commits are in flight and documents move."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, cast
+
+import pytest
+
+from app.db import Delete, Put, Query, where
+from app.db.backends.couchdb import CouchDatabase
+from app.db.documents import split_rev
+from tests.db.contract.given import NOTES, PEOPLE, fill, ids_of, make_schema
+from tests.db.couchdb_fixtures import backend, couchdb_url
+from tests.db.couchdb_server import CouchBackend
+
+__all__ = ["backend", "couchdb_url"]
+
+OPEN = Query(where=(where("status").eq("open"),), order_by=("name",))
+
+
+class Stopped(BaseException):
+    """The process of a commit ends here."""
+
+
+@pytest.fixture
+def service(backend: CouchBackend) -> Iterator[CouchDatabase]:
+    with closing(cast(CouchDatabase, backend.open(make_schema()))) as opened:
+        opened.prepare()
+        fill(opened, NOTES, {f"{n:02}": {"status": "open", "name": f"{n:02}"} for n in range(20)})
+        opened.save(PEOPLE, "a", {"name": "a"})
+        yield opened
+
+
+def stop_a_commit(backend: CouchBackend, writes: list[Any], *, committed: bool) -> None:
+    """A commit whose process ends just before, or just after, it is decided: its intents stay."""
+    with closing(cast(CouchDatabase, backend.open(make_schema()))) as dying:
+        records: Any = dying._records
+        decide = records._decide
+
+        def stop(record: Any) -> bool:
+            if committed:
+                decide(record)
+            raise Stopped
+
+        records._decide = stop
+        with pytest.raises(Stopped):
+            dying.commit(writes)
+
+
+MOVES = [
+    Put(NOTES, "03", {"status": "open", "name": "15b"}),
+    Put(NOTES, "04", {"status": "closed", "name": "04"}),
+    Put(NOTES, "new", {"status": "open", "name": "00b"}),
+    Delete(NOTES, "05"),
+    Put(PEOPLE, "a", {"name": "b"}),
+]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 50])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("committed", [False, True])
+def test_pages_counts_and_lists_show_one_side_of_a_commit_that_was_not_folded(
+    backend: CouchBackend, service: CouchDatabase, limit: int, descending: bool, committed: bool
+) -> None:
+    expected = [f"{n:02}" for n in range(20)]
+    if committed:
+        for gone in ("03", "04", "05"):
+            expected.remove(gone)
+        expected.insert(1, "new")
+        expected.insert(expected.index("15") + 1, "03")
+    stop_a_commit(backend, MOVES, committed=committed)
+    query = Query(where=OPEN.where, order_by=OPEN.order_by, limit=limit, descending=descending)
+    assert ids_of(service, NOTES, query) == (expected[::-1] if descending else expected)
+    assert service.count(NOTES, OPEN.where) == (len(expected), True)
+    everything = sorted({*expected, "04"})
+    assert ids_of(service, NOTES, Query(limit=limit, descending=descending)) == (
+        everything[::-1] if descending else everything
+    )
+    assert service.count(NOTES) == (len(everything), True)
+    assert {document["_id"] for _, document in service.scan("notes").documents} == set(everything)
+
+
+def test_a_document_that_bears_an_intent_is_shown_without_couchdbs_revision(
+    backend: CouchBackend, service: CouchDatabase
+) -> None:
+    stop_a_commit(backend, MOVES, committed=False)
+    for document in (
+        service.get(NOTES, "03"),
+        service.get_many(NOTES, ["03"])["03"],
+        service.query(NOTES, OPEN).documents[3],
+        service.query(NOTES, Query()).documents[3],
+    ):
+        assert document["_id"] == "03"
+        assert split_rev(document["_rev"])[1] == ""
+        service.save(NOTES, "unrelated", {})
+    assert service.save(NOTES, "03", {**service.get(NOTES, "03"), "saved": True})
+    assert service.get(NOTES, "04")["status"] == "open"
+
+
+def test_an_intent_that_came_after_the_intents_were_read_leaves_the_old_value_and_no_revision(
+    backend: CouchBackend, service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_a_commit(backend, MOVES, committed=False)
+    ask = service._reader._queries
+
+    def too_early(*args: Any) -> Any:
+        results = ask(*args)
+        return [{"rows": []}, *results[1:]]
+
+    monkeypatch.setattr(service._reader, "_queries", too_early)
+    found = service.query(NOTES, OPEN).documents
+    assert [document["_id"] for document in found] == [f"{n:02}" for n in range(20)]
+    assert split_rev(found[3]["_rev"])[1] == ""
+    assert all(split_rev(document["_rev"])[1] for document in found if document["_id"] not in ("03", "04", "05"))
+    assert all(not name.startswith("~") for document in found for name in document)
+
+
+def test_a_query_waits_for_an_index_that_is_catching_up(
+    service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.query(NOTES, OPEN)
+    monkeypatch.setattr(service.session, "timeout", 0.2)
+    documents = [{"_id": f"{n:05}", "status": "open", "name": f"{n:05}"} for n in range(1_500)]
+    assert [outcome.error for outcome in service.write_batch(NOTES, documents)] == [None] * len(documents)
+    assert len(service.query(NOTES, OPEN).documents) == 50
+    assert service.count(NOTES) == (1_000, False)
+
+
+def test_a_large_document_that_moves_between_the_index_and_the_fetch_is_not_shown_where_it_was(
+    service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "x" * 5_000
+    fill(service, NOTES, {f"{n:02}": {"status": "open", "name": f"{n:02}", "text": text} for n in range(4)})
+    fetch = service._cells.bulk_get
+    moved = [False]
+
+    def late(*args: Any) -> Any:
+        if not moved[0]:
+            moved[0] = True
+            service.save(NOTES, "01", {"status": "closed", "name": "01", "text": text})
+            service.save(NOTES, "02", {"status": "open", "name": "17b", "text": text})
+            service.delete(NOTES, "03")
+        return fetch(*args)
+
+    monkeypatch.setattr(service._cells, "bulk_get", late)
+    found = service.query(NOTES, OPEN).documents
+    assert [document["name"] for document in found] == ["00", *[f"{n:02}" for n in range(4, 18)], "17b", "18", "19"]
