@@ -6,8 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from app.db import Delete, Put, Query, where
+from app.db import Delete, Put, Query, Unavailable, where
 from app.db.backends.couchdb import CouchDatabase
+from app.db.backends.couchdb_errors import ReplyLost
+from app.db.backends.couchdb_http import Reply
 from app.db.documents import split_rev
 from tests.db.contract.given import NOTES, PEOPLE, fill, ids_of, make_schema
 from tests.db.couchdb_fixtures import backend, couchdb_url
@@ -115,15 +117,32 @@ def test_an_intent_that_came_after_the_intents_were_read_leaves_the_old_value_an
     assert all(not name.startswith("~") for document in found for name in document)
 
 
-def test_a_query_waits_for_an_index_that_is_catching_up(
-    service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("running", [True, False])
+def test_a_query_waits_for_an_index_that_is_catching_up_and_for_nothing_else(
+    service: CouchDatabase, monkeypatch: pytest.MonkeyPatch, running: bool
 ) -> None:
     service.query(NOTES, OPEN)
-    monkeypatch.setattr(service.session, "timeout", 0.2)
-    documents = [{"_id": f"{n:05}", "status": "open", "name": f"{n:05}"} for n in range(1_500)]
-    assert [outcome.error for outcome in service.write_batch(NOTES, documents)] == [None] * len(documents)
-    assert len(service.query(NOTES, OPEN).documents) == 50
-    assert service.count(NOTES) == (1_000, False)
+    send = service.session.request
+    asked: list[float | None] = []
+
+    def request(method: str, path: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Reply:
+        if path.endswith("/_info"):
+            body = b'{"view_index": {"updater_running": %b}}' % (b"true" if running else b"false")
+            return Reply(200, b"", body)
+        if path.endswith("/queries"):
+            asked.append(timeout)
+            if timeout is None:
+                raise ReplyLost("timed out", write=False)
+        return send(method, path, *args, timeout=timeout, **kwargs)
+
+    monkeypatch.setattr(service.session, "request", request)
+    if running:
+        assert len(service.query(NOTES, OPEN).documents) == 20
+        assert asked == [None, 10.0]
+    else:
+        with pytest.raises(Unavailable):
+            service.query(NOTES, OPEN)
+        assert asked == [None]
 
 
 def test_a_large_document_that_moves_between_the_index_and_the_fetch_is_not_shown_where_it_was(
