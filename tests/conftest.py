@@ -2,13 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.servers import KNOWN, Available, available, browser_path, report, required
 from tests.servers import require as require_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,6 +44,15 @@ def chromium() -> str:
     """Path of the browser; the test is skipped, or fails where it is required, without one."""
     require_server("browser")
     return browser_path() or ""
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A running browser for the module's tests; skipped, or failed where it is required, without one."""
+    from tests.browsers import launched_browser
+
+    with launched_browser() as launched:
+        yield launched
 
 
 @pytest.fixture(scope="session")

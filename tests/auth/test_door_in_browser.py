@@ -1,40 +1,22 @@
 """The pages at the door in a browser: from the link on the terminal to the dashboard, usable by everybody."""
 
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page
 
 from app.tenants.invitations import Invitations
 from app.tenants.members import Members
-from scripts.screenshots import ARGS
+from tests.browsers import AUDIT, served
 from tests.core.world import PASSWORD, World
-from tests.servers import browser_path, require
 
 pytestmark = pytest.mark.browser
-AUDIT = (Path(__file__).parent.parent / "web" / "audit.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require("browser")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=browser_path(), args=ARGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
 def base(world: World) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+    with served(world.app) as address:
+        yield address
 
 
 def first_link(world: World, base: str) -> str:

@@ -1,28 +1,14 @@
 """The menu in the header that leads from one tenant to another: by mouse, by keyboard, without scripts, at 360 px."""
 
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page, Route, expect
 
-from scripts.screenshots import ARGS
+from tests.browsers import AUDIT, served
 from tests.core.world import PASSWORD, World
-from tests.servers import browser_path, require
 
 pytestmark = pytest.mark.browser
-AUDIT = (Path(__file__).parent.parent / "web" / "audit.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require("browser")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=browser_path(), args=ARGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -32,12 +18,8 @@ def base(world: World) -> Iterator[str]:
     for name, slug in (("Harbour", "harbour"), ("Pier", "pier"), ("<b>Quay</b> " + "of long names " * 6, "quay")):
         world.tenant(ann, name.strip(), slug)
     world.tenant(world.user("Eve"), "Elsewhere", "elsewhere")
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+    with served(world.app) as address:
+        yield address
 
 
 def sign_in(browser: Browser, base: str, *, scripts: bool = True, width: int = 1280) -> Page:

@@ -225,7 +225,12 @@ def test_no_page_asks_for_the_tenants_of_a_person_to_draw_the_menu(
     world.tenant(ann, slug="harbour")
     browser = world.signed_in(ann)
     asked: list[str] = []
-    monkeypatch.setattr(Tenants, "of_user", lambda self, user_id: asked.append(user_id) or [])
+
+    def of_user(self: Tenants, user_id: str) -> list[Tenant]:
+        asked.append(user_id)
+        return []
+
+    monkeypatch.setattr(Tenants, "of_user", of_user)
     for path in ("/account", "/t/harbour/", "/t/harbour/members", "/t/harbour/settings"):
         assert browser.get(path).status_code == 200
     assert asked == []

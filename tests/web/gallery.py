@@ -160,6 +160,12 @@ def sign_in() -> str:
     return render_template("gallery/sign_in.html", form=AgentForm())
 
 
+@pages.get("/tenants/menu")
+@access_control()
+def menu() -> str:
+    return '<ul class="menu-list" aria-label="Your tenants"><li><a href="/t/harbour/">Harbour</a></li></ul>'
+
+
 @pages.get("/fail/<int:status>")
 @access_control()
 def fail(status: int) -> str:

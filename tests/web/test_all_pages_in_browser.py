@@ -1,31 +1,17 @@
 """Every page that a link leads to, one for each route: the accessibility check and a clean console."""
 
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 from werkzeug.exceptions import HTTPException
-from werkzeug.serving import make_server
 
-from scripts.screenshots import ARGS
+from tests.browsers import AUDIT, served
 from tests.core.world import PASSWORD, World
-from tests.servers import browser_path, require
 
 pytestmark = pytest.mark.browser
-AUDIT = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
 MOST_PAGES = 60
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require("browser")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=browser_path(), args=ARGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -44,12 +30,8 @@ def world() -> World:
 
 @pytest.fixture
 def base(world: World) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+    with served(world.app) as address:
+        yield address
 
 
 def endpoint_of(world: World, path: str) -> str | None:

@@ -1,12 +1,9 @@
 """Two people in two browsers, the keyboard, no scripts, small screens: the pages in a headless Chromium."""
 
-import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, Page
 
 from app.db import DatabaseService, open_database
 from app.db.actors import Actor
@@ -14,28 +11,18 @@ from app.db.unit_of_work import UnitOfWork
 from app.modules.agents.entities import Agent
 from app.modules.agents.samples import add_samples
 from app.modules.agents.services import AgentService
+from tests.browsers import AUDIT, served
 from tests.modules.agents.application import COOKIE, make_app, schema_of_agents
 from tests.modules.agents.given import content, create
 from tests.modules.conftest import OpenUnit
-from tests.servers import browser_path, require
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database", ["memory"], indirect=True)]
-AUDIT = (Path(__file__).parents[2] / "web" / "audit.js").read_text(encoding="utf-8")
 LONG = "Donaudampfschiffahrtsgesellschaft" * 9
 OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    require("browser")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[str, list[DatabaseService]]]:
+def site() -> Iterator[tuple[str, list[DatabaseService]]]:
     """The application's address, and a list in which each test puts its own database."""
     app = make_app(
         open_database("memory:", schema_of_agents(), strict=True),
@@ -43,31 +30,27 @@ def served() -> Iterator[tuple[str, list[DatabaseService]]]:
         WTF_CSRF_ENABLED=True,
         PROPAGATE_EXCEPTIONS=False,
     )
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
     databases: list[DatabaseService] = []
     app.before_request(lambda: app.extensions.update(database=databases[-1]))
-    yield f"http://127.0.0.1:{server.server_port}", databases
-    server.shutdown()
-    thread.join()
+    with served(app) as address:
+        yield address, databases
 
 
 @pytest.fixture
 def open_page(
-    chrome: Browser, served: tuple[str, list[DatabaseService]], database: DatabaseService
+    browser: Browser, site: tuple[str, list[DatabaseService]], database: DatabaseService
 ) -> Iterator[OpenPage]:
     """``open_page("Jonas", width=360)``: a browser of its own for one person, at the list of agents.
 
     An error in a console, such as a blocked script, fails the test.
     """
-    base, databases = served
+    base, databases = site
     databases.append(database)
     wrong: list[str] = []
     opened = []
 
     def open_for(who: str = "Maren", width: int = 1280, scheme: str = "light", scripts: bool = True) -> Page:
-        context = chrome.new_context(
+        context = browser.new_context(
             base_url=f"{base}/t/harbour/agents/",
             viewport={"width": width, "height": 860},
             color_scheme=scheme,  # type: ignore[arg-type]
