@@ -8,6 +8,7 @@ from app.errors import Invalid, Problem
 from app.tenants.entities import LONGEST_NAME, MOST_FORMER_SLUGS, Member, Membership, Owners, Tenant
 from app.tenants.events import TenantCreated
 from app.tenants.slugs import random_part, slug_problem, suggest_slug
+from app.users.names import name_problems
 
 SLUG_CLAIM = "slug"
 MOST_LISTED = 200
@@ -36,7 +37,7 @@ class Tenants:
 
     def problems(self, name: str, slug: str) -> Problems:
         """Everything that keeps these from becoming a tenant, by field. An empty slug is made from the name."""
-        return _name_problems(name) | (self._slug_problems(slug) if slug else {})
+        return name_problems(name, LONGEST_NAME) | (self._slug_problems(slug) if slug else {})
 
     def create(self, name: str, slug: str, owner_id: str) -> Tenant:
         """Register a new tenant with its first owner; ``uow.tenant_id`` is its id.
@@ -57,7 +58,7 @@ class Tenants:
 
     def change(self, tenant: Tenant, name: str, slug: str) -> Tenant:
         """A new name, a new slug. The former slug goes on to lead here."""
-        problems = _name_problems(name)
+        problems = name_problems(name, LONGEST_NAME)
         moved = slug != tenant.slug
         returning = slug in tenant.former_slugs
         if moved:
@@ -108,14 +109,3 @@ def membership_of(user_id: str, tenant_id: str) -> Membership:
 def _candidates(wanted: str) -> Iterable[str]:
     yield wanted
     yield from (f"{wanted}-{number}" for number in range(2, 6))
-
-
-def _name_problems(name: str) -> Problems:
-    name = name.strip()
-    if not name:
-        return {"name": [Problem("required", "A name is missing.")]}
-    if len(name) > LONGEST_NAME:
-        return {"name": [Problem("too_long", f"A name has at most {LONGEST_NAME} characters.")]}
-    if not name.isprintable():
-        return {"name": [Problem("invalid", "A name has letters and signs only.")]}
-    return {}

@@ -10,6 +10,7 @@ from app.errors import Invalid, Problem
 from app.users.addresses import normalise_email
 from app.users.entities import LONGEST_NAME, User
 from app.users.events import SessionsEnded, UserCreated
+from app.users.names import name_problems
 from app.users.passwords import Passwords, password_problems
 
 EMAIL_CLAIM = "email"
@@ -44,7 +45,7 @@ class Accounts:
 
     def problems(self, name: str, email: str, password: str) -> Problems:
         """Everything that keeps these from becoming an account, by field."""
-        problems = _name_problems(name)
+        problems = name_problems(name, LONGEST_NAME)
         problems |= self._email_problems(email)
         if weak := password_problems(password, name=name, email=email):
             problems["password"] = weak
@@ -68,7 +69,7 @@ class Accounts:
 
     def change_profile(self, user: User, name: str, email: str, current: str) -> User:
         """New name and address. ``current`` is the password, needed (and checked) only if the address changes."""
-        problems = _name_problems(name)
+        problems = name_problems(name, LONGEST_NAME)
         try:
             address = normalise_email(email)
         except ValueError as error:
@@ -162,14 +163,3 @@ def rehash(uow: UnitOfWork, passwords: Passwords, user_id: str, password: str) -
         if passwords.matches(user.password_hash, password):
             user.password_hash = passwords.hash(password)
             store.save(user)
-
-
-def _name_problems(name: str) -> Problems:
-    name = name.strip()
-    if not name:
-        return {"name": [Problem("required", "A name is missing.")]}
-    if len(name) > LONGEST_NAME:
-        return {"name": [Problem("too_long", f"A name has at most {LONGEST_NAME} characters.")]}
-    if not name.isprintable():
-        return {"name": [Problem("invalid", "A name has letters and signs only.")]}
-    return {}
