@@ -21,8 +21,6 @@ LISTED: Final = (
 )
 IN_HISTORY: Final = ("number", "author_name", "note", "set_aside", "created_at")
 MAX_CHOICES: Final = 1_000
-MAX_ID: Final = 64
-"""Characters of the longest id that is looked up; ours are shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def agents_to_call(
         if row.id != without and (row.status != "archived" or row.id in chosen)
     }
     if page.cursor:
-        missing = [id for id in chosen if id not in found and id != without and 0 < len(id) <= MAX_ID]
+        missing = [id for id in chosen if id not in found and id != without]
         found |= {id: (agent.name_key, agent.name) for id, agent in agents.get_many(missing).items()}
     by_name = sorted(found.items(), key=lambda item: item[1])
     return [(id, name) for id, (_, name) in by_name], page.cursor is None

@@ -25,8 +25,7 @@ LIST = Listing(
 )
 HISTORY = Listing(sorts={"number": ("number",)}, default_sort="-number", limit=20)
 COMPARISON = Listing(sorts={"number": ("number",)}, filters={"old": integer(1), "new": integer(1)})
-# Longer than any id that we make. Whatever else it holds is for the database to not find.
-ID = "<string(maxlength=64):id>"
+ID = "<id>"  # whatever stands there is for the store to not find
 NUMBER = "<int(max=999999999):number>"
 
 

@@ -16,7 +16,7 @@ from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid, Problem
 from app.modules.agents.entities import Agent, AgentContent, AgentVersion, name_key, version_id
 from app.modules.agents.events import AgentChanged, AgentCreated, AgentDeleted
-from app.modules.agents.queries import MAX_ID, newest_version
+from app.modules.agents.queries import newest_version
 from app.modules.agents.rules import problems_of
 
 CLAIM: Final = "agent"
@@ -183,7 +183,7 @@ class AgentService:
         return self.agents.get(id, rev)
 
     def _existing(self, ids: list[str]) -> list[str]:
-        found = self.agents.get_many(id for id in ids if 0 < len(id) <= MAX_ID)
+        found = self.agents.get_many(ids)
         return [id for id in ids if id in found]
 
 

@@ -40,7 +40,7 @@ def routes(app: WherryFlask) -> set[tuple[str, str]]:
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("agents."):
             path = rule.rule.removeprefix("/t/<slug>/agents")
-            path = path.replace("string(maxlength=64):", "").replace("int(max=999999999):", "")
+            path = path.replace("int(max=999999999):", "")
             found |= {(method, path) for method in rule.methods or () if method not in ("HEAD", "OPTIONS")}
     return found
 

@@ -149,7 +149,23 @@ class TestEditing:
 
 
 @pytest.mark.parametrize("path", ["{}", "{}/edit", "{}/delete", "{}/history", "{}/versions/1", "{}/compare"])
-@pytest.mark.parametrize("id", ["nobody", "..%2f..", "_design%2fx", "%00", "x" * 2_000, "$gt", "a:b", "%ff"])
+@pytest.mark.parametrize(
+    "id",
+    [
+        "nobody",
+        "%2f",
+        "..%2f..",
+        "_design%2fx",
+        "%00",
+        "x" * 65,
+        "x" * 510,
+        "x" * 2_000,
+        "$gt",
+        "a:b",
+        "%ff",
+        "%ed%a0%80",
+    ],
+)
 def test_a_hostile_id_is_not_found(maren: Browser, path: str, id: str) -> None:
     assert maren.get(path.format(id)).status_code == 404
     if "/" in path:
