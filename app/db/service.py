@@ -50,7 +50,8 @@ class DatabaseService(ABC):
     ``schema`` declares collections and indexes. ``create_missing`` lets the first use of a collection create its table
     and indexes. ``strict`` makes a query that no declared index serves an InvalidQuery; otherwise it is answered by
     reading the tenant's whole collection, logged, and counted in ``unserved`` by collection. ``cursor_secret`` seals
-    cursors: processes that share it accept each other's.
+    cursors: processes that share it accept each other's. ``meter`` counts and times every operation and is kept as
+    ``service.meter``.
     """
 
     capabilities: ClassVar[Capabilities]
@@ -71,6 +72,7 @@ class DatabaseService(ABC):
         self.cursor_secret = cursor_secret
         self.unserved: Counter[str] = Counter()
         self._names: dict[str, Name] = {}
+        self.meter = meter
         if meter is not None:
             measure(self, meter)
 

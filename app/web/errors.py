@@ -8,6 +8,7 @@ answer even when templates or the database fail.
 import logging
 import math
 from dataclasses import dataclass, field
+from traceback import format_exception
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from jinja2 import TemplateError
 from markupsafe import escape
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.db.errors import Conflict, InvalidDocument, NotFound, TooLarge, Unavailable
@@ -70,6 +71,8 @@ class Failure:
     fields: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     retry_after: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    trace: str = ""
+    """With DEBUG only, which production refuses: where an unforeseen error came from."""
 
 
 def register_errors(app: Flask) -> None:
@@ -97,7 +100,12 @@ def answer_http_error(error: HTTPException) -> ResponseReturnValue:
     keep = {"allow", "retry-after", "www-authenticate"}
     headers = tuple((name, value) for name, value in error.get_headers() if name.lower() in keep)
     retry_after = 5 if error.code == 503 else 60 if error.code == 429 else None
-    return respond(Failure(error.code, title, message, retry_after=retry_after, headers=headers))
+    return respond(Failure(error.code, title, message, retry_after=retry_after, headers=headers, trace=_trace(error)))
+
+
+def _trace(error: HTTPException) -> str:
+    cause = error.original_exception if isinstance(error, InternalServerError) else None
+    return "".join(format_exception(cause)) if cause is not None and current_app.debug else ""
 
 
 def explain(error: WherryError) -> Failure:
