@@ -72,6 +72,7 @@ def test_a_member_who_was_named_when_preparing_may_use_the_databases_and_not_mak
     assert service.query(NOTES, Query(order_by=("name",))).documents[0]["_id"] == "a"
     assert service.count(NOTES) == (1, True)
     assert [finding for finding in service.doctor() if not finding.ok] == []
+    assert service.prepare() == []
     with pytest.raises(Unavailable, match="wherry db prepare"):
         service.save("acme/undeclared", "a", {})
     with pytest.raises(Unauthorised):

@@ -130,9 +130,14 @@ class Collections:
     def system_database(self, *, create: bool | None = None) -> str:
         """The path of the system database, which is created if it may and has to be. NotWritable like the others."""
         if "" not in self._known:
-            if self._create_missing if create is None else create:
+            try:
+                identity = self._identity(self.system)
+            except HttpFailure as error:
+                if error.status != 404 or not (self._create_missing if create is None else create):
+                    raise
                 self._create_database(self.system)
-            self._known[""] = Table("", "installation", (), self.system, *self._identity(self.system))
+                identity = self._identity(self.system)
+            self._known[""] = Table("", "installation", (), self.system, *identity)
         return self.writable(Name("", "")).path
 
     def registered(self) -> list[dict[str, Any]]:
