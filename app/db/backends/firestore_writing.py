@@ -72,7 +72,7 @@ class Writer:
         if any(time_ is None and type(entry.expect) is str for time_, entry in zip(times, entries, strict=True)):
             times = self._current_times(entries, end)
         lost: grpc.RpcError | None = None
-        for wait in _waits():
+        for wait in growing_waits():
             now = time.monotonic()
             try:
                 answer = self._client.write(
@@ -111,7 +111,7 @@ class Writer:
 
     def _write_part(self, part: list[Entry], seconds: float) -> list[Outcome]:
         done: dict[str, Outcome] = {}
-        for attempt, wait in enumerate(_waits()):
+        for attempt, wait in enumerate(growing_waits()):
             pending = [entry for entry in part if entry.id not in done]
             request = BatchWriteRequest(database=self._client.root)
             for entry in pending:
@@ -207,6 +207,21 @@ class Writer:
         return times
 
 
+def check_request(root: str, paths: Sequence[str], stored: Sequence[Any | None]) -> Any:
+    """A commit that writes nothing, and succeeds if the documents are as they were read."""
+    request = CommitRequest(database=root)
+    for path, one in dict(zip(paths, stored, strict=True)).items():
+        write = request.writes.add()
+        if one is None:
+            write.delete = path
+            write.current_document.exists = False
+        else:
+            write.update.name = path
+            write.update_mask.SetInParent()
+            write.current_document.update_time.CopyFrom(one.update_time)
+    return request
+
+
 def _put_write(write: Any, entry: Entry, time_: tuple[int, int] | None) -> None:
     if entry.portable is not None:
         write.update.name = entry.path
@@ -247,8 +262,8 @@ def _over(end: float, wait: float) -> bool:
     return time.monotonic() + wait + _LEFT_TO_REPEAT >= end
 
 
-def _waits() -> Iterator[float]:
-    """Random waits that grow, so that several writers of one document do not meet again."""
+def growing_waits() -> Iterator[float]:
+    """Without end: random waits that grow, so that several writers of one document do not meet again."""
     bound = 0.005
     while True:
         yield random.uniform(0, bound)  # noqa: S311 - spreads waits, keeps no secret
