@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests import couchdb_installed, firestore_installed
+from tests import couchdb_installed, dynamodb_installed, firestore_installed
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -71,11 +71,17 @@ def _firestore() -> Available:
     return Available(here, detail, firestore_installed.REMEDY)
 
 
+def _dynamodb() -> Available:
+    here, detail = dynamodb_installed.look()
+    return Available(here, detail, dynamodb_installed.REMEDY)
+
+
 # Add a line for each further server; its test module calls require() with the same name.
 KNOWN: dict[str, Callable[[], Available]] = {
     "sqlite": _sqlite,
     "couchdb": _couchdb,
     "firestore": _firestore,
+    "dynamodb": _dynamodb,
     "browser": _browser,
     "make": _program("make", "install make"),
     "git": _program("git", "install git"),

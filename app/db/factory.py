@@ -26,6 +26,7 @@ BACKENDS: Final = {
     "sqlite": Backend("app.db.backends.sqlite", "SqliteDatabase", ""),
     "couchdb": Backend("app.db.backends.couchdb", "CouchDatabase", "pip install wherry[couchdb]"),
     "firestore": Backend("app.db.backends.firestore", "FirestoreDatabase", "pip install wherry[firestore]"),
+    "dynamodb": Backend("app.db.backends.dynamodb", "DynamoDatabase", "pip install wherry[dynamodb]"),
 }
 
 

@@ -1,0 +1,134 @@
+"""The DynamoDB that tests run against: the server that TEST_DYNAMODB_URL names, or a DynamoDB Local started here.
+
+DynamoDB Local gets a free loopback port, keeps its data in memory, and is stopped at the end of the run. Processes that
+tests start load this file too: it imports no test tools.
+"""
+
+import atexit
+import http.client
+import os
+import subprocess
+import tempfile
+import time
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.db import DatabaseService, Schema, open_database
+from app.db.backends.dynamodb import DynamoDatabase
+from app.db.backends.dynamodb_client import Client, Target
+from tests.db.couchdb_server import free_port
+from tests.dynamodb_installed import home, jars_of
+
+_numbers = count(1)
+
+
+class Server:
+    """A DynamoDB Local of our own. ``folder``: where it keeps its data; without one, in memory."""
+
+    def __init__(self, folder: Path | None = None, *options: str) -> None:
+        self.port = free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self._options = ["-inMemory"] if folder is None else ["-dbPath", str(folder), "-sharedDb"]
+        self._options += options
+        self.process: subprocess.Popen[bytes] | None = None
+        self._log = Path(tempfile.mkstemp(prefix="wherry-dynamodb-", suffix=".log")[1])
+
+    @property
+    def url(self) -> str:
+        """What ``open_database`` takes, without a prefix."""
+        return f"dynamodb://tests:secret@eu-central-1/any?endpoint={self.endpoint}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers; raises with the end of its log if it does not within 30 seconds."""
+        installed = home()
+        assert installed is not None
+        places = jars_of(installed)
+        command = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        libraries = os.pathsep.join(map(str, places))
+        command += [f"-D{name}={libraries}" for name in ("java.library.path", "sqlite4java.library.path")]
+        command += ["-cp", os.pathsep.join(f"{place}/*" for place in places)]
+        command += ["com.amazonaws.services.dynamodbv2.local.main.ServerRunner", "-disableTelemetry"]
+        command += [*self._options, "-port", str(self.port)]
+        with self._log.open("ab") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        end = time.monotonic() + 30
+        while time.monotonic() < end and self.process.poll() is None:
+            if self._answers():
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"DynamoDB Local does not start: {self._log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """Stop it as an operator does. (Killed, DynamoDB Local loses some of what it acknowledged.)"""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+
+    def remove(self) -> None:
+        """Stop it and delete its log."""
+        self.stop()
+        self._log.unlink(missing_ok=True)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status > 0
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+@cache
+def shared_url() -> str:
+    """The URL of the server that all tests of a run share; it is started when first asked for."""
+    named = os.environ.get("TEST_DYNAMODB_URL")
+    if named:
+        return named
+    server = Server()
+    atexit.register(server.remove)
+    server.start()
+    return server.url
+
+
+def fresh_prefix() -> str:
+    """What the names of one test's tables begin with; never used again."""
+    return f"t{os.getpid():x}-{time.time_ns() // 1_000_000:x}-{next(_numbers)}"
+
+
+class DynamoBackend:
+    """One test's tables on a server. Leases are short, and requests patient, as the machine may be busy."""
+
+    def __init__(self, url: str, prefix: str, **numbers: float) -> None:
+        self.url, self.prefix = url, prefix
+        self._numbers = {"timeout": 20.0, "lease": 0.5, "grace": -18.5, **numbers}
+
+    def open(self, schema: Schema | None = None, **options: Any) -> DatabaseService:
+        """See ContractBackend."""
+        parts = urlsplit(self.url)
+        return open_database(parts._replace(path=f"/{self.prefix}").geturl(), schema, **self._numbers, **options)
+
+    def database(self, schema: Schema | None = None, **options: Any) -> DynamoDatabase:
+        """The same with its type, for looking behind the service."""
+        opened = self.open(schema, **options)
+        assert isinstance(opened, DynamoDatabase)
+        return opened
+
+    def client(self) -> Client:
+        """A plain client of the server."""
+        parts = urlsplit(self.url)
+        endpoint = parts.query.partition("endpoint=")[2]
+        return Client(Target(parts.hostname or "", endpoint, parts.username or "", parts.password or ""), 20.0)
+
+    def remove(self) -> None:
+        """Delete the test's tables."""
+        client = self.client()
+        start: dict[str, Any] = {"ExclusiveStartTableName": self.prefix}
+        for name in client.call("ListTables", start)["TableNames"]:
+            if name.startswith(f"{self.prefix}-"):
+                client.call("DeleteTable", {"TableName": name}, "IDEMPOTENT")
+        client.close()
