@@ -15,8 +15,8 @@ is settled in couchdb_writing.py. The ``couchdb`` package serves where databases
 (couchdb_collections.py); documents go over couchdb_http.py alone.
 """
 
+import os
 import ssl
-import threading
 import time
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self
@@ -112,7 +112,7 @@ class CouchDatabase(DatabaseService):
         self._writer = Writer(self._cells, self._records)
         self._places: dict[Name, _Place] = {}
         self._writable: dict[Name, Table] = {}
-        self._sweep_lock = threading.Lock()
+        self._sweeping = 0
         self._commits = _SWEEP_COMMITS  # due at once
         self._swept = 0.0
 
@@ -271,15 +271,17 @@ class CouchDatabase(DatabaseService):
         now = time.monotonic()
         if self._commits < _SWEEP_COMMITS and now - self._swept < _SWEEP_SECONDS:
             return
-        if not self._sweep_lock.acquire(blocking=False):
+        # A process id and not a lock, which a fork would leave locked. Two threads that sweep at once do no harm.
+        if self._sweeping == os.getpid():
             return
+        self._sweeping = os.getpid()
         try:
             self._commits, self._swept = 0, now
             self._records.recover()
         except Unavailable:
             return  # the commit that brought us here is done; the next one tries again
         finally:
-            self._sweep_lock.release()
+            self._sweeping = 0
 
     # Collections
 
