@@ -34,6 +34,7 @@ GROUPS = {
     "growth": Group("bench.growth", "cost and memory as the other tenants grow", 1_000_000, 50_000),
     "web": Group("bench.web.rounds", "the agents page under gunicorn", 50, 50),
     "firestore": Group("bench.firestore", "client CPU of a Firestore page against Google's own client", 100, 100),
+    "firestore-server": Group("bench.firestore_server", "round trips through Firestore", 3_000, 1_000),
     "dynamodb": Group("bench.dynamodb", "client CPU of DynamoDB against boto3's client", 100, 100),
 }
 
