@@ -52,10 +52,10 @@ STEPS = (
     ),
     Step(
         "Processes killed",
-        ("make", "crash"),
+        (*PYTEST, "-m", "crash and not server"),
         "No unit of work is ever half there, and every acknowledged one is, when the process is killed at 200 random "
         "moments.",
-        figures=(PYTEST_CLOSING,),
+        figures=(PYTEST_QUIET,),
         variables={"CONTRACT_FULL": "1"},
     ),
     Step(
