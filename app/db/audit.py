@@ -157,18 +157,8 @@ def newest(records: EntityStore[R], limit: int = 50, cursor: str | None = None) 
     return records.find(AuditFilter().query(limit, cursor))
 
 
-def by_actor(records: EntityStore[R], actor_id: str, limit: int = 50, cursor: str | None = None) -> EntityPage[R]:
-    """What one actor did, the newest first."""
-    return records.find(AuditFilter(actor_id=actor_id).query(limit, cursor))
-
-
 def about(
     records: EntityStore[R], kind: str, id: str | None = None, limit: int = 50, cursor: str | None = None
 ) -> EntityPage[R]:
     """What was done to one entity, or to any of a kind, the newest first."""
     return records.find(AuditFilter(kind=kind, id=id).query(limit, cursor))
-
-
-def by_action(records: EntityStore[R], action: Action, limit: int = 50, cursor: str | None = None) -> EntityPage[R]:
-    """The commits in which something was created, changed or deleted, the newest first."""
-    return records.find(AuditFilter(action=action).query(limit, cursor))

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from flask import Request
 from werkzeug.exceptions import SecurityError
 
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?)\.?(?::([0-9]{1,5}))?")
 
 

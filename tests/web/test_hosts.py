@@ -3,10 +3,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from flask import request
 
-from app.web.hosts import LOOPBACK, HostCheck
+from app.web.hosts import HostCheck
 from tests.web.probe import client, make_app
 
-CHECK = HostCheck([*LOOPBACK, "wherry.example.org", ".harbour.example"])
+CHECK = HostCheck(["localhost", "127.0.0.1", "[::1]", "wherry.example.org", ".harbour.example"])
 
 
 @pytest.mark.parametrize(

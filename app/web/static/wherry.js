@@ -159,13 +159,14 @@ for (const time of document.querySelectorAll("time[datetime]")) {
 // What is wrong takes the focus, so that a screen reader begins there.
 document.getElementById("problems")?.focus();
 
-// Copy buttons: <button data-copy="#id">.
+// Copy buttons: <button data-copy="#id"><span>Copy</span></button>.
 for (const button of document.querySelectorAll("[data-copy]")) {
+  const label = button.querySelector("span");
+  const text = label.textContent;
   button.hidden = !navigator.clipboard;
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent.trim());
-    button.dataset.label ??= button.textContent;
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = button.dataset.label; }, 2000);
+    label.textContent = "Copied";
+    setTimeout(() => { label.textContent = text; }, 2000);
   });
 }
