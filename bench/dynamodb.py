@@ -74,7 +74,7 @@ class World:
         pool = Pool("127.0.0.1", 8000, tls=None, connect_timeout=1.0)
         pool.give(_reusable(self._socket))
         self._db._client.__dict__["_pool"] = pool
-        self._db._collections_.read_entry = lambda name: entry.encode()  # type: ignore[method-assign]
+        self._db._catalogue.read_entry = lambda name: entry.encode()  # type: ignore[method-assign]
 
     def close(self) -> None:
         """Give the sockets back."""

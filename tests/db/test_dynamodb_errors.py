@@ -222,7 +222,7 @@ class TestDoctor:
     ) -> None:
         client = service._client
         client.call("DeleteTable", {"TableName": f"{service._prefix}-tasks"})
-        found = service._collections_.leased("notes")
+        found = service._catalogue.leased("notes")
         assert found is not None
         name = next(iter(found[0].keys.values())).name
         client.call(
@@ -259,7 +259,7 @@ class TestGrowing:
     def test_tables_have_the_capacity_that_was_asked_for(self, backend: DynamoBackend) -> None:
         service = DynamoBackend(backend.url, backend.prefix, read_units=7, write_units=3).database(make_schema())
         service.prepare()
-        described = service._collections_.describe(f"{backend.prefix}-notes")
+        described = service._catalogue.describe(f"{backend.prefix}-notes")
         assert described is not None
         for one in (described, *described["GlobalSecondaryIndexes"]):
             units = one["ProvisionedThroughput"]
@@ -274,7 +274,7 @@ class TestGrowing:
                 service = DynamoBackend(backend.url, backend.prefix, **numbers).database()
                 service.prepare(Schema([Collection(collection, "tenant", (Index("n"), Index(f"n{len(numbers)}")))]))
                 service.prepare(Schema([Collection(collection, "tenant", (Index(f"m{numbers == units}"),))]))
-                described = service._collections_.describe(f"{backend.prefix}-{collection}")
+                described = service._catalogue.describe(f"{backend.prefix}-{collection}")
                 service.close()
             assert described is not None
             found = {
@@ -284,7 +284,7 @@ class TestGrowing:
             assert found == {units.get("read_units", 0)}
 
     def test_tables_are_on_demand_otherwise(self, service: DynamoDatabase) -> None:
-        described = service._collections_.describe(f"{service._prefix}-notes")
+        described = service._catalogue.describe(f"{service._prefix}-notes")
         assert described is not None
         assert described["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
 
@@ -313,7 +313,7 @@ class TestGrowing:
             second = backend.database(wider)
             second.prepare()
             second.close()
-            monkeypatch.setattr(service._collections_.registry, "late", lambda leased: True)
+            monkeypatch.setattr(service._catalogue.registry, "late", lambda leased: True)
             return put(*args)
 
         monkeypatch.setattr(service._writer, "save", held_up)

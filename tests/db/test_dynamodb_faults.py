@@ -178,6 +178,27 @@ class TestInterference:
         assert direct.get(NOTES, "a")["n"] == 3
         assert direct.get_many(NOTES, ["b"]) == {}
 
+    @pytest.mark.parametrize("then", ["AccessDeniedException", "ThrottlingException", "refuse"])
+    def test_whatever_follows_a_lost_reply_does_not_make_the_outcome_known(
+        self, service: DynamoDatabase, direct: DynamoDatabase, proxy: Proxy, then: str
+    ) -> None:
+        revs = {collection: service.get(collection, "a")["_rev"] for collection in (NOTES, OTHERS)}
+        fates: list[Fate] = []
+
+        def decide(operation: str, body: bytes) -> Fate:
+            return fates.pop() if fates else failure(then) if then != "refuse" else then
+
+        proxy.decide = decide
+        for write in (
+            lambda: service.save(NOTES, "a", {"n": 2, "_rev": revs[NOTES]}),
+            lambda: service.commit([Delete(NOTES, "a"), Put(OTHERS, "a", {"n": 2}, revs[OTHERS])]),
+        ):
+            fates.append("drop")
+            with pytest.raises(Unavailable) as caught:
+                write()
+            assert caught.value.outcome == "unknown"
+        assert direct.get(OTHERS, "a")["n"] == 2
+
     def test_a_conflict_after_a_request_that_never_arrived_is_not_taken_for_ours(
         self, service: DynamoDatabase, direct: DynamoDatabase, proxy: Proxy
     ) -> None:

@@ -144,6 +144,6 @@ def test_other_tenants_documents_cost_a_page_nothing(service: DynamoDatabase) ->
 
 
 def keys_of(service: DynamoDatabase) -> Any:
-    found = service._collections_.leased("notes")
+    found = service._catalogue.leased("notes")
     assert found is not None
     return found[0].keys.items()

@@ -83,7 +83,7 @@ class DynamoDatabase(DatabaseService):
         if not _PREFIX.fullmatch(prefix):
             raise WherryError("DYNAMODB_PREFIX has 3 to 180 letters, digits and the signs _ . -")
         self._client = Client(Target(region, endpoint, access_key, secret_key), timeout)
-        self._collections_ = Collections(
+        self._catalogue = Collections(
             self._client,
             prefix,
             Capacity(read_units, write_units),
@@ -157,7 +157,7 @@ class DynamoDatabase(DatabaseService):
         return 0 if table is None else self._reader.count(table, name, plan, up_to)
 
     def _scan(self, collection: str, after: str | None, limit: int) -> ScanPage:
-        found = self._collections_.leased(collection)
+        found = self._catalogue.leased(collection)
         return ScanPage([], None) if found is None else self._reader.scan(found[0], after, limit)
 
     # Writing
@@ -195,10 +195,10 @@ class DynamoDatabase(DatabaseService):
     def _catch_up(self, written: list[tuple[Name, str, Leased]]) -> None:
         """Give documents the keys of indexes that were added while their write was held up beyond all bounds."""
         for name, id, leased in written:
-            if self._collections_.registry.late(leased):
+            if self._catalogue.registry.late(leased):
                 table, _ = self._writable(name)
                 items = self._reader.items(table.name, [table.key(name, id)])
-                self._collections_.fill(table, items, list(table.keys.values()))
+                self._catalogue.fill(table, items, list(table.keys.values()))
 
     # Collections
 
@@ -221,18 +221,18 @@ class DynamoDatabase(DatabaseService):
         """The collection with the indexes that it has now, or None as ``_table``."""
         if name not in self._tables:
             return self._table(name)
-        found = self._collections_.leased(name.collection)
+        found = self._catalogue.leased(name.collection)
         return None if found is None else found[0]
 
     def _writable(self, name: Name) -> tuple[Table, Leased]:
         """The collection as writers have to write it now, created if it has to be, and how long this holds."""
         if name in self._tables:
-            found = self._collections_.leased(name.collection)
+            found = self._catalogue.leased(name.collection)
         else:
             found = self._leased(name)
         if found is None:
             scope: CollectionScope = "tenant" if name.tenant else "installation"
-            self._collections_.grow(self.schema.get(name.collection) or Collection(name.collection, scope))
+            self._catalogue.grow(self.schema.get(name.collection) or Collection(name.collection, scope))
             found = self._leased(name)
         if found is None:
             raise Unavailable(f"The collection {name.collection!r} was just created, and is gone.")
@@ -240,7 +240,7 @@ class DynamoDatabase(DatabaseService):
 
     def _leased(self, name: Name) -> tuple[Table, Leased] | None:
         """The collection at its first use under this name, with the indexes that are declared, or None."""
-        found = self._collections_.leased(name.collection)
+        found = self._catalogue.leased(name.collection)
         if found is None:
             if not self.create_missing:
                 raise Unavailable(f"The collection {name.collection!r} is not prepared: run 'wherry db prepare'.")
@@ -248,8 +248,8 @@ class DynamoDatabase(DatabaseService):
         self._check_scope(name, found[0].entry.scope)
         declared = self.schema.get(name.collection)
         if declared is not None and self.create_missing and not found[0].entry.has(declared):
-            self._collections_.grow(declared)
-            found = self._collections_.leased(name.collection)
+            self._catalogue.grow(declared)
+            found = self._catalogue.leased(name.collection)
         if found is not None:
             if len(self._tables) >= _TABLES_LIMIT:
                 self._tables.clear()
@@ -259,28 +259,28 @@ class DynamoDatabase(DatabaseService):
     def _prepare(self, schema: Schema, dry_run: bool) -> list[str]:
         done = []
         for declared in schema:
-            entry = self._collections_.registry.read(declared.name)
+            entry = self._catalogue.registry.read(declared.name)
             if entry is not None and entry.scope != declared.scope:
                 raise InvalidQuery(f"exists and belongs to the {entry.scope}", name=declared.name)
             missing = [index for index in declared.indexes if entry is None or index not in entry.ready]
             sentences = [f"collection {declared.name}: created"] if entry is None else []
             sentences += [f"collection {declared.name}: index on {index.name} created" for index in missing]
             if sentences and not dry_run:
-                self._collections_.grow(declared)
+                self._catalogue.grow(declared)
             done += sentences
         return done
 
     def _collections(self) -> Iterable[CollectionInfo]:
-        return self._collections_.names()
+        return self._catalogue.names()
 
     # Operating
 
     def _ping(self) -> None:
         # No collection has this name; that there is no registry yet is an answer, too.
-        self._collections_.read_entry("~ping")
+        self._catalogue.read_entry("~ping")
 
     def _doctor(self) -> list[Finding]:
-        return examine(self._client, self._collections_, self._prefix, self.schema)
+        return examine(self._client, self._catalogue, self._prefix, self.schema)
 
     def _translate(self, error: Exception) -> DatabaseError:
         return translate(error)

@@ -159,9 +159,10 @@ class Client:
                 wait = random.uniform(0, bound)  # noqa: S311 - spreads waits, keeps no secret
                 again = monotonic() + wait < end
             if not again:
-                if lost and kind != "READ" and (isinstance(failed, NotSent) or getattr(failed, "passing", False)):
-                    raise ReplyLost(str(failed), write=True) from failed
-                raise failed
+                known = isinstance(failed, ReplyLost) or (isinstance(failed, Refused) and failed.deciding)
+                if known or not lost or kind == "READ":
+                    raise failed
+                raise ReplyLost(str(failed), write=True) from failed
             time.sleep(wait)
             bound = min(2 * bound, _LONGEST_WAIT)
 

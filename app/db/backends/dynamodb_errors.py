@@ -100,6 +100,11 @@ class Refused(DynamoError):
         return self.code in _PASSING
 
     @property
+    def deciding(self) -> bool:
+        """Whether this answer also tells what became of an earlier sending of the same write."""
+        return self.code in (CONDITION_FAILED, CANCELLED, IN_USE, INVALID)
+
+    @property
     def skewed(self) -> bool:
         """Whether our clock, and not our key, was refused."""
         return self.code in _SKEWED and any(word in self.message.lower() for word in _SKEW_WORDS)

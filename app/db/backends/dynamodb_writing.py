@@ -9,7 +9,7 @@ read. Where neither decides, the error says that the outcome is unknown.
 import random
 import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from app.db.backends.dynamodb_client import Answer, Client, Payload
 from app.db.backends.dynamodb_errors import (
@@ -28,8 +28,6 @@ from app.db.documents import Portable, new_token, split_rev
 from app.db.errors import Conflict, NotFound, Throttled
 from app.db.names import Name
 from app.db.writes import ABSENT, ANY, Expected, Outcome, Prepared
-
-T = TypeVar("T")
 
 _PUTS_AT_ONCE: Final = 25
 _BATCHES_AT_ONCE: Final = 4
