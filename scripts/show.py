@@ -193,8 +193,9 @@ def _load(target: Path) -> dict[str, Outcome]:
     return {name: Outcome(**{**fields, "figures": tuple(fields["figures"])}) for name, fields in found.items()}
 
 
-def _save(target: Path, outcomes: Mapping[str, Outcome]) -> None:
-    fields = {name: asdict(outcome) for name, outcome in outcomes.items()}
+def _save(target: Path, name: str, outcome: Outcome) -> None:
+    """Beside what is there by now: two runs with --only may go on at once."""
+    fields = {step: asdict(kept) for step, kept in {**_load(target), name: outcome}.items()}
     _kept(target).write_text(json.dumps(fields, indent=1), encoding="utf-8")
 
 
@@ -209,15 +210,17 @@ def main(title: str, introduction: str, target: Path, steps: Sequence[Step]) -> 
         for step in wanted:
             print(f"{step.name}: {_shown(step)}")
         return
-    outcomes = {} if chosen.only is None else _load(target)
+    if chosen.only is None:
+        _kept(target).unlink(missing_ok=True)
     for number, step in enumerate(wanted, start=1):
         print(f"[{number}/{len(wanted)}] {step.name} ...", end=" ", flush=True)
-        outcome = outcomes[step.name] = run(step)
-        _save(target, outcomes)
+        outcome = run(step)
+        _save(target, step.name, outcome)
         print(f"{_result(outcome).strip('*')} in {outcome.seconds:.0f} s", *outcome.figures, sep="\n    ", flush=True)
         if not outcome.passed:
             tail = (LOGS / outcome.log).read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
             print(*(f"    | {line}" for line in tail), sep="\n", flush=True)
+    outcomes = _load(target)
     missing = [step.name for step in steps if step.name not in outcomes]
     if missing:
         print(f"not written: {target.relative_to(ROOT)}, as these have not run yet: {', '.join(missing)}")
