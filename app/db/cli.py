@@ -87,6 +87,16 @@ def doctor(service: DatabaseService, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+@_command()
+def recover(service: DatabaseService, as_json: bool) -> None:
+    """Settle what commits that were cut off have left behind. Safe at any time, beside running processes."""
+    done = service.recover_commits()
+    if as_json:
+        _print_json({"done": done})
+    else:
+        click.echo("\n".join(done) or "Nothing was left to settle.")
+
+
 @_command(needs_schema=True)
 def firestore_indexes(service: DatabaseService, as_json: bool) -> None:
     """Print firestore.indexes.json for the application's collections, whichever database is configured."""

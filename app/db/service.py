@@ -329,6 +329,14 @@ class DatabaseService(ABC):
             outage = self._translate(error)
         return [Finding("reachable", False, str(outage), "Start the database or correct its setting.")]
 
+    def recover_commits(self) -> list[str]:
+        """Settle what commits that were cut off have left behind; safe at any time. Answers sentences of what was done.
+
+        Nothing is ever left where the database itself commits atomically. Elsewhere reading and writing settle what they
+        meet, so this only makes it sooner.
+        """
+        return []
+
     @abstractmethod
     def close(self) -> None:
         """Give back every connection. The service may be used again: it connects anew."""

@@ -168,6 +168,16 @@ class TestOperating:
         assert (failed.exit_code, json.loads(failed.stdout)["ok"]) == (1, False)
 
 
+class TestRecover:
+    def test_recover_has_nothing_to_settle_where_the_database_commits_by_itself(self, run: Run) -> None:
+        assert run("recover").stdout == "Nothing was left to settle.\n"
+        assert answer(run("recover", "--json")) == {"done": []}
+
+    def test_recover_says_what_it_settled(self, run: Run, db: DatabaseService) -> None:
+        db.recover_commits = lambda: ["2 commits that were cut off: aborted"]  # type: ignore[method-assign]
+        assert run("recover").stdout == "2 commits that were cut off: aborted\n"
+
+
 class TestAnotherDatabase:
     def test_a_url_is_used_instead_of_the_configured_database(self, run: Run, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path / 'other.sqlite'}"

@@ -158,6 +158,16 @@ class CouchDatabase(DatabaseService):
         except self.driver_errors as error:
             raise self._translate(error) from error
 
+    def recover_commits(self) -> list[str]:
+        """See DatabaseService."""
+        done = self.recover()
+        counts = (
+            (done.aborted, "commits that were cut off: aborted"),
+            (done.folded, "documents of decided commits: settled"),
+            (done.removed, "commit records that nobody needs: removed"),
+        )
+        return [f"{number} {what}" for number, what in counts if number]
+
     # Reading
 
     def _get(self, name: Name, id: str) -> Document | None:
