@@ -47,7 +47,7 @@ check-static: venv-dev ## formatting, lint, types
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
-check: check-static test slow servers crash ## what CI runs
+check: check-static test slow crash ## what CI runs
 
 slow: venv-dev ## tests that take longer, such as a start from a clean clone
 	@$(PY) -m pytest -m "slow and not crash and not bench" $(ARGS)

@@ -332,8 +332,8 @@ class DatabaseService(ABC):
     def recover_commits(self) -> list[str]:
         """Settle what commits that were cut off have left behind; safe at any time. Answers sentences of what was done.
 
-        Nothing is ever left where the database itself commits atomically. Elsewhere reading and writing settle what they
-        meet, so this only makes it sooner.
+        Nothing is ever left where the database itself commits atomically. Elsewhere reading and writing settle what
+        they meet, so this only makes it sooner.
         """
         return []
 

@@ -255,7 +255,7 @@ def _fill_keys(connection: sqlite3.Connection, name: str, added: list[Index]) ->
 
 
 def _folded(index: Index) -> str:
-    """The index's name as SQLite keeps names apart: it takes "a" and "A" for the same, and ends a statement at a NUL."""
+    """The index's name as SQLite keeps names apart: "a" and "A" are the same to it, and a NUL ends a statement."""
     return index.name.translate(_FOLDED)
 
 
