@@ -146,7 +146,9 @@ def test_a_form_with_too_many_bytes_or_fields_is_a_413_however_it_is_sent(kind: 
     assert browser.post("/form", data={"a": "x" * 300}, content_type=kind).status_code != 413
 
 
-@pytest.mark.parametrize("path", ["/%2fopen", "/%2f%2fopen", "/open/%2f", "/%2fevil.example", "/inside//"])
+@pytest.mark.parametrize(
+    "path", ["/t/harbour//agents/", "/t/harbour/agents/%2fedit", "/t/harbour/agents//", "/open/%2f"]
+)
 def test_two_slashes_are_no_page_and_redirect_nowhere(path: str) -> None:
     answer = client(make_app(), "anna").get(path)
     assert answer.status_code == 404
