@@ -25,25 +25,32 @@ class Position(NamedTuple):
     id: str
 
 
-def seal_cursor(secret: bytes, name: Name, query: Query, position: Position) -> str:
-    """The cursor after ``position``. It is good for this collection, conditions, order and direction only."""
+def sealer(secret: bytes, name: Name, query: Query) -> blake2b:
+    """What seals the cursors of a query: they are good for its collection, conditions, order and direction only."""
+    asked: list[Any] = [*name, query.order_by, query.descending]
+    for condition in query.where:
+        asked += condition
+    seal = _keyed(secret).copy()
+    seal.update(dumps(asked))
+    return seal
+
+
+def seal_cursor(seal: blake2b, position: Position) -> str:
+    """The cursor after ``position``, sealed by a query's ``sealer``, which is left as it was."""
     key, id = position
     payload = len(key).to_bytes(_KEY_LENGTH, "big") + key + id.encode()
-    return _text(_seal(secret, name, query, payload) + payload)
+    return _text(_digest(seal, payload) + payload)
 
 
-def open_cursor(secret: bytes, name: Name, query: Query) -> Position | None:
-    """The position that the query's cursor stands for, None if it has none; InvalidQuery if it was not made for it."""
-    cursor = query.cursor
-    if cursor is None:
-        return None
+def open_cursor(seal: blake2b, cursor: str) -> Position:
+    """The position that a cursor stands for; InvalidQuery if it was not made by such a ``sealer``."""
     try:
         raw = a2b_base64(cursor.encode("ascii").translate(_FROM_URL) + b"=" * (-len(cursor) % 4))
     except ValueError as error:
         raise _refused() from error
     payload = raw[_SEAL_BYTES:]
     # Encoding again refuses the other spellings that base64 allows for the same bytes.
-    if not compare_digest(raw[:_SEAL_BYTES], _seal(secret, name, query, payload)) or _text(raw) != cursor:
+    if not compare_digest(raw[:_SEAL_BYTES], _digest(seal, payload)) or _text(raw) != cursor:
         raise _refused()
     end = _KEY_LENGTH + int.from_bytes(payload[:_KEY_LENGTH], "big")
     return tuple.__new__(Position, (payload[_KEY_LENGTH:end], payload[end:].decode()))
@@ -53,12 +60,9 @@ def _text(raw: bytes) -> str:
     return b2a_base64(raw, newline=False).translate(_TO_URL, b"=").decode()
 
 
-def _seal(secret: bytes, name: Name, query: Query, payload: bytes) -> bytes:
-    asked: list[Any] = [*name, query.order_by, query.descending]
-    for condition in query.where:
-        asked += condition
-    seal = _keyed(secret).copy()
-    seal.update(dumps(asked) + payload)
+def _digest(seal: blake2b, payload: bytes) -> bytes:
+    seal = seal.copy()
+    seal.update(payload)
     return seal.digest()
 
 

@@ -7,9 +7,10 @@ exactly, ending early, cursors, the slow path without an index, is here, once.
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
-from app.db.cursors import Position, open_cursor, seal_cursor
+from app.db.cursors import Position, open_cursor, seal_cursor, sealer
 from app.db.documents import Document
 from app.db.fields import parse_field, project
 from app.db.names import Name
@@ -68,18 +69,19 @@ class Walker(Protocol):
 def query_page(service: Walker, name: Name, query: Query) -> Page:
     """The page that a query asks for."""
     plan = plan_query(service.indexes(name), query.where, query.order_by)
-    after = open_cursor(service.cursor_secret, name, query)
+    seal = sealer(service.cursor_secret, name, query)
+    after = None if query.cursor is None else open_cursor(seal, query.cursor)
     if not plan.served:
         service.note_unserved(name, _asked(query.where, query.order_by))
         if query.order_by:
-            return _sorted_page(service, name, query, plan, after)
+            return _sorted_page(service, name, query, plan, after, seal)
     if plan.index is not None and not plan.spans:
         return Page([], None)
     if plan.residual:
-        return _filtered_page(service, name, query, plan, after)
+        return _filtered_page(service, name, query, plan, after, seal)
     walk = Walk(plan.index, plan.spans, query.descending, after, query.limit, _needed(query))
     documents, more = service.walk(name, walk)
-    cursor = seal_cursor(service.cursor_secret, name, query, _position(documents[-1], plan)) if more else None
+    cursor = seal_cursor(seal, _position(documents[-1], plan)) if more else None
     return Page(_projected(documents, query), cursor)
 
 
@@ -100,7 +102,9 @@ def count_documents(service: Walker, name: Name, where: tuple[Condition, ...], u
     return found
 
 
-def _filtered_page(service: Walker, name: Name, query: Query, plan: Plan, after: Position | None) -> Page:
+def _filtered_page(
+    service: Walker, name: Name, query: Query, plan: Plan, after: Position | None, seal: blake2b
+) -> Page:
     """Read in chunks and filter, until the page is full, the run ends, or enough was examined."""
     found: list[Document] = []
     examined = 0
@@ -120,11 +124,11 @@ def _filtered_page(service: Walker, name: Name, query: Query, plan: Plan, after:
             return Page(_projected(found, query), None)
         position = _position(documents[-1], plan)
         if len(found) == query.limit or examined >= EXAMINE_AT_MOST:
-            return Page(_projected(found, query), seal_cursor(service.cursor_secret, name, query, position))
+            return Page(_projected(found, query), seal_cursor(seal, position))
         walk = replace(walk, after=position, limit=EXAMINE_AT_MOST - examined)
 
 
-def _sorted_page(service: Walker, name: Name, query: Query, plan: Plan, after: Position | None) -> Page:
+def _sorted_page(service: Walker, name: Name, query: Query, plan: Plan, after: Position | None, seal: blake2b) -> Page:
     """Without an index: every document of the collection is read and the first ones in order are kept."""
 
     def candidates() -> Iterator[tuple[bytes, str, Document]]:
@@ -140,7 +144,7 @@ def _sorted_page(service: Walker, name: Name, query: Query, plan: Plan, after: P
     first = pick(query.limit + 1, candidates(), key=lambda item: item[:2])
     documents = [document for _, _, document in first[: query.limit]]
     more = len(first) > query.limit
-    cursor = seal_cursor(service.cursor_secret, name, query, _position(documents[-1], plan)) if more else None
+    cursor = seal_cursor(seal, _position(documents[-1], plan)) if more else None
     return Page(_projected(documents, query), cursor)
 
 

@@ -367,7 +367,7 @@ MUTANTS = (
     Mutant(
         "a cursor's seal is not checked",
         "app/db/cursors.py",
-        "    if not compare_digest(raw[:_SEAL_BYTES], _seal(secret, name, query, payload)) or ",
+        "    if not compare_digest(raw[:_SEAL_BYTES], _digest(seal, payload)) or ",
         "    if ",
         on_memory("TestCursors"),
     ),
