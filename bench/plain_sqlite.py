@@ -3,11 +3,13 @@
 Same connection (so the same pragmas), same JSON library, same table with its key column and triggers, same returned
 shape. It does what the result needs and no more: a new random token for each save, the key computed with the project's
 own encoding, a row count looked at where a revision is expected, one row more than the page to know whether there is
-another. It checks no ids, no values and no names, and keeps a page's end as a plain tuple.
+another. It checks no ids, no values and no names. A page's end is a text for the next page's address, as everybody's
+has to be, but not sealed: whoever changes it goes on elsewhere in the same list.
 """
 
 import os
 import sqlite3
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 from orjson import OPT_STRICT_INTEGER, dumps, loads
@@ -35,8 +37,6 @@ _PAGE_AFTER = """
     SELECT id, rev, data FROM agents WHERE tenant = ? AND "k:status,name" >= ? AND "k:status,name" < ?
     AND ("k:status,name", id) > (?, ?) ORDER BY "k:status,name", id LIMIT ?
 """
-
-Place = tuple[bytes, str]
 
 
 class PlainSqlite:
@@ -69,13 +69,15 @@ class PlainSqlite:
             raise KeyError(id)
         return {"id": id, "rev": rev}
 
-    def page(self, tenant: str, status: str, after: Place | None = None) -> tuple[list[dict[str, Any]], Place | None]:
+    def page(self, tenant: str, status: str, after: str | None = None) -> tuple[list[dict[str, Any]], str | None]:
         """The first 50 documents of a status by name, or those after a place; and the place to go on from, if any."""
         low = encode_value(status) or b""
         if after is None:
             rows = self.connection.execute(_PAGE, (tenant, low, low + ABOVE, PAGE + 1)).fetchall()
         else:
-            rows = self.connection.execute(_PAGE_AFTER, (tenant, low, low + ABOVE, *after, PAGE + 1)).fetchall()
+            key, _, id = urlsafe_b64decode(after).rpartition(b"\n")
+            place = (key, id.decode())
+            rows = self.connection.execute(_PAGE_AFTER, (tenant, low, low + ABOVE, *place, PAGE + 1)).fetchall()
         documents = []
         for id, rev, data in rows[:PAGE]:
             document = loads(data)
@@ -85,4 +87,5 @@ class PlainSqlite:
         if len(rows) <= PAGE:
             return documents, None
         last = documents[-1]
-        return documents, (encode_fields(last, _FIELDS) or b"", last["_id"])
+        key = encode_fields(last, _FIELDS) or b""
+        return documents, urlsafe_b64encode(key + b"\n" + last["_id"].encode()).decode()
