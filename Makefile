@@ -40,7 +40,7 @@ test: venv-dev ## the tests, without the slow ones (BACKEND=couchdb: only that b
 	@$(PY) -m pytest -m "$(QUICK) $(NO_SERVER)" $(TESTS) $(ARGS)
 
 servers: venv-dev ## the tests on every database server that is here, or that WHERRY_REQUIRE names
-	@$(PY) -m pytest -m "server and $(QUICK)" $(ARGS)
+	@$(PY) -m pytest -m "server and not slow and not bench" $(ARGS)
 
 check-static: venv-dev ## formatting, lint, types
 	$(PY) -m ruff format --check .
@@ -53,7 +53,7 @@ slow: venv-dev ## tests that take longer, such as a start from a clean clone
 	@$(PY) -m pytest -m "slow and not crash and not bench" $(ARGS)
 
 crash: venv-dev ## tests that kill processes at random moments
-	@$(PY) -m pytest -m "crash and not bench" $(ARGS) || [ $$? -eq 5 ] # 5: there are none
+	@$(PY) -m pytest -m "crash and not bench $(NO_SERVER)" $(TESTS) $(ARGS) || [ $$? -eq 5 ] # 5: there are none
 
 mutants: venv-dev ## break the code in known ways and see the contract suite notice each
 	@$(PY) scripts/mutants.py $(ARGS)
