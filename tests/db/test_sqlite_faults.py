@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -98,6 +100,21 @@ def test_a_file_locked_by_somebody_else_is_an_error_after_the_busy_timeout(datab
     assert_reads_go_on(database)
     other._connection().execute("ROLLBACK")
     database.save("t/notes", "new", {})
+
+
+def test_many_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
+    for number in range(20):
+        database = SqliteDatabase(tmp_path / f"new{number}.sqlite3")
+        gate = Barrier(8)
+
+        def first_write(id: str, database: SqliteDatabase = database, gate: Barrier = gate) -> None:
+            gate.wait()
+            database.create("t/notes", id, {})
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(first_write, "abcdefgh"))
+        assert len(list(database.list_all("t/notes"))) == 8
+        database.close()
 
 
 def test_a_damaged_file_is_an_outage_and_not_an_empty_database(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ untouched, because even closing them there could harm.
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Final
@@ -103,10 +104,23 @@ class Registry:
             raise Unavailable(
                 f"The database has layout {version}, made by a newer release; this one knows {LAYOUT_VERSION}."
             )
-        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            connection.execute("PRAGMA journal_mode = WAL")
+        self._turn_to_wal(connection)
         connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS[self.durability]}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+
+    def _turn_to_wal(self, connection: sqlite3.Connection) -> None:
+        # Where several open a new file at once, SQLite refuses the change of mode without waiting: so we wait.
+        end = time.monotonic() + self.busy_timeout
+        while True:
+            try:
+                if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                    connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                    raise
+                time.sleep(0.005)
+            else:
+                return
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
