@@ -1,5 +1,6 @@
 """What SQLite does when the disk is full, the file read-only, locked or damaged: an error that says so, reads go on."""
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -144,3 +145,23 @@ def test_a_file_of_a_newer_release_is_refused(database: SqliteDatabase) -> None:
 def test_a_place_in_a_scan_that_is_none_is_refused(database: SqliteDatabase, after: str) -> None:
     with pytest.raises(InvalidQuery, match="after"):
         database.scan("notes", after)
+
+
+def test_a_change_to_wal_that_is_refused_at_once_is_tried_again() -> None:
+    class Refusing:
+        refusals = 2
+
+        def execute(self, statement: str) -> "Refusing":
+            if statement.endswith("= WAL") and self.refusals:
+                self.refusals -= 1
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+            return self
+
+        def fetchone(self) -> tuple[str]:
+            return ("delete",)
+
+    connection = Refusing()
+    SqliteDatabase("unused.sqlite3")._registry._turn_to_wal(connection)  # type: ignore[arg-type]
+    assert connection.refusals == 0
