@@ -35,7 +35,8 @@ GROUPS = {
     "web": Group("bench.web.rounds", "the agents page under gunicorn", 50, 50),
     "firestore": Group("bench.firestore", "client CPU of a Firestore page against Google's own client", 100, 100),
     "firestore-server": Group("bench.firestore_server", "round trips through Firestore", 3_000, 1_000),
-    "dynamodb": Group("bench.dynamodb", "client CPU of DynamoDB against boto3's client", 100, 100),
+    "dynamodb": Group("bench.dynamodb", "client CPU of DynamoDB against boto3's client and PynamoDB", 100, 100),
+    "dynamodb-server": Group("bench.dynamodb_server", "round trips through DynamoDB", 3_000, 1_000),
 }
 
 
