@@ -1,28 +1,24 @@
 """The CouchDB that tests run against: the server that TEST_COUCHDB_URL names, or an installed one that is started here.
 
 An installed one (``/opt/couchdb/bin/couchdb``, or ``couchdb`` on the PATH) gets a data folder and a free loopback port
-of its own, once for the whole run, and is stopped at its end. Processes that tests start load this file too: it imports
-no test tools.
+of its own, once for the whole run, and is stopped at its end (server_process.py). Processes that tests start load this
+file too: it imports no test tools.
 """
 
-import atexit
-import http.client
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
 import time
 from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from app.db import DatabaseService, Schema, open_database
 from app.db.backends.couchdb_http import Session
 from tests.couchdb_installed import installed
+from tests.db.server_process import ServerProcess, free_port
+
+__all__ = ["CouchBackend", "Server", "free_port", "fresh_prefix", "shared_url"]
 
 USER, PASSWORD = "wherry", "only for tests"
 _numbers = count(1)
@@ -46,8 +42,7 @@ db_channels =
 view_channels =
 cleanup_channels =
 [log]
-writer = file
-file = {folder}/couchdb.log
+writer = stderr
 level = warning
 """
 # No name, so that it needs no port mapper, which would outlive it.
@@ -61,65 +56,29 @@ _VM_ARGS = """
 """
 
 
-class Server:
-    """A CouchDB of our own on a free port of the loopback interface."""
+class Server(ServerProcess):
+    """A CouchDB of our own. ``ini``: settings of it beyond what tests need."""
 
     def __init__(self, program: str, ini: str = "") -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="wherry-couchdb-"))
-        self.port = free_port()
-        self.url = f"couchdb://{USER}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{self.port}"
+        super().__init__("CouchDB", path="/_up")
+        self.url = f"couchdb://{USER}:{quote(PASSWORD)}@{self.address}"
         self._program = program
         (self.folder / "data").mkdir()
         settings = _INI.format(folder=self.folder, port=self.port, user=USER, password=PASSWORD)
         (self.folder / "test.ini").write_text(settings + ini)
         (self.folder / "vm.args").write_text(_VM_ARGS)
-        self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it and wait until it answers; raises with the end of its log if it does not within 30 seconds."""
+    def command(self) -> list[str]:
+        """See ServerProcess."""
+        return [self._program]
+
+    def environment(self) -> dict[str, str]:
+        """See ServerProcess."""
         default = Path(self._program).resolve().parent.parent / "etc" / "default.ini"
-        environment = {
-            **os.environ,
+        return {
             "COUCHDB_INI_FILES": f"{default} {self.folder / 'test.ini'}",
             "COUCHDB_ARGS_FILE": str(self.folder / "vm.args"),
         }
-        with (self.folder / "output").open("ab") as output:
-            self.process = subprocess.Popen(
-                [self._program], env=environment, stdout=output, stderr=output, start_new_session=True
-            )
-        end = time.monotonic() + 30
-        while time.monotonic() < end and self.process.poll() is None:
-            if self._answers():
-                return
-            time.sleep(0.05)
-        log = self.folder / "couchdb.log"
-        raise RuntimeError(f"CouchDB does not start: {log.read_text()[-2000:] if log.exists() else 'no log'}")
-
-    def kill(self) -> None:
-        """Stop it at once, as a power cut would."""
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-    def freeze(self, *, on: bool) -> None:
-        """Let it hang, with its port open, or go on."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGSTOP if on else signal.SIGCONT)
-
-    def remove(self) -> None:
-        """Stop it and delete its data."""
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
-        try:
-            connection.request("GET", "/_up")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
 
 
 @cache
@@ -130,7 +89,6 @@ def shared_url() -> str:
         parts = urlsplit(named)
         return parts._replace(path="", query="").geturl()
     server = Server(str(installed()))
-    atexit.register(server.remove)
     server.start()
     return server.url
 
@@ -169,11 +127,3 @@ class CouchBackend:
         for name in session.json("GET", f"/_all_dbs?{bounds}"):
             session.request("DELETE", f"/{name}")
         session.close()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

@@ -1,14 +1,10 @@
 """The DynamoDB that tests run against: the server that TEST_DYNAMODB_URL names, or a DynamoDB Local started here.
 
-DynamoDB Local gets a free loopback port, keeps its data in memory, and is stopped at the end of the run. Processes that
-tests start load this file too: it imports no test tools.
+DynamoDB Local keeps its data in memory, and is stopped at the end of the run (server_process.py). Processes that tests
+start load this file too: it imports no test tools.
 """
 
-import atexit
-import http.client
 import os
-import subprocess
-import tempfile
 import time
 from functools import cache
 from itertools import count
@@ -19,30 +15,28 @@ from urllib.parse import urlsplit
 from app.db import DatabaseService, Schema, open_database
 from app.db.backends.dynamodb import DynamoDatabase
 from app.db.backends.dynamodb_client import Client, Target
-from tests.db.couchdb_server import free_port
+from tests.db.server_process import ServerProcess
 from tests.dynamodb_installed import home, jars_of
 
 _numbers = count(1)
 
 
-class Server:
-    """A DynamoDB Local of our own. ``folder``: where it keeps its data; without one, in memory."""
+class Server(ServerProcess):
+    """A DynamoDB Local of our own. ``data``: where it keeps its data; without one, in memory."""
 
-    def __init__(self, folder: Path | None = None, *options: str) -> None:
-        self.port = free_port()
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        self._options = ["-inMemory"] if folder is None else ["-dbPath", str(folder), "-sharedDb"]
+    def __init__(self, data: Path | None = None, *options: str) -> None:
+        super().__init__("DynamoDB Local", any_status=True)
+        self.endpoint = f"http://{self.address}"
+        self._options = ["-inMemory"] if data is None else ["-dbPath", str(data), "-sharedDb"]
         self._options += options
-        self.process: subprocess.Popen[bytes] | None = None
-        self._log = Path(tempfile.mkstemp(prefix="wherry-dynamodb-", suffix=".log")[1])
 
     @property
     def url(self) -> str:
         """What ``open_database`` takes, without a prefix."""
         return f"dynamodb://tests:secret@eu-central-1/any?endpoint={self.endpoint}"
 
-    def start(self) -> None:
-        """Start it and wait until it answers; raises with the end of its log if it does not within 30 seconds."""
+    def command(self) -> list[str]:
+        """See ServerProcess."""
         installed = home()
         assert installed is not None
         places = jars_of(installed)
@@ -51,36 +45,12 @@ class Server:
         command += [f"-D{name}={libraries}" for name in ("java.library.path", "sqlite4java.library.path")]
         command += ["-cp", os.pathsep.join(f"{place}/*" for place in places)]
         command += ["com.amazonaws.services.dynamodbv2.local.main.ServerRunner", "-disableTelemetry"]
-        command += [*self._options, "-port", str(self.port)]
-        with self._log.open("ab") as output:
-            self.process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-        end = time.monotonic() + 30
-        while time.monotonic() < end and self.process.poll() is None:
-            if self._answers():
-                return
-            time.sleep(0.05)
-        raise RuntimeError(f"DynamoDB Local does not start: {self._log.read_text()[-2000:]}")
-
-    def stop(self) -> None:
-        """Stop it as an operator does. (Killed, DynamoDB Local loses some of what it acknowledged.)"""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(20)
+        return [*command, *self._options, "-port", str(self.port)]
 
     def remove(self) -> None:
-        """Stop it and delete its log."""
+        """Stop it and delete its folder. (Killed, DynamoDB Local loses some of what it acknowledged.)"""
         self.stop()
-        self._log.unlink(missing_ok=True)
-
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
-        try:
-            connection.request("GET", "/")
-            return connection.getresponse().status > 0
-        except OSError:
-            return False
-        finally:
-            connection.close()
+        super().remove()
 
 
 @cache
@@ -90,7 +60,6 @@ def shared_url() -> str:
     if named:
         return named
     server = Server()
-    atexit.register(server.remove)
     server.start()
     return server.url
 

@@ -198,7 +198,7 @@ def test_answers_that_a_healthy_server_cannot_be_made_to_give(answer: Exception,
 
 def test_a_gateway_that_answers_with_a_page_is_unavailable(backend: CouchBackend) -> None:
     proxy = Proxy(int(backend.url.rpartition(":")[2]))
-    proxy._forward = lambda request: b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\n<h1/>"  # type: ignore[method-assign]
+    proxy.forward = lambda request: b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\n<h1/>"  # type: ignore[method-assign]
     service = open_database(changed(backend, backend.url.rpartition(":")[2], str(proxy.port)), make_schema())
     with pytest.raises(Unavailable, match="failed to answer"):
         service.get(NOTES, "a")

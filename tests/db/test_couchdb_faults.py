@@ -18,6 +18,7 @@ from tests.db.contract.workers import ACCOUNTS, OPENING, in_threads, open_accoun
 from tests.db.couchdb_fixtures import backend, couchdb_url
 from tests.db.couchdb_proxy import Fate, Proxy
 from tests.db.couchdb_server import CouchBackend, Server
+from tests.db.fault_proxy import Cut, Delay
 
 __all__ = ["backend", "couchdb_url"]
 
@@ -73,7 +74,7 @@ WRITES: dict[str, tuple[int, Callable[[CouchDatabase], object]]] = {
     "commit": (8, lambda service: service.commit([Put(NOTES, "a", {"n": 1}), Put(PEOPLE, "a", {"n": 1})])),
     "commit of a delete": (8, lambda service: service.commit([Delete(NOTES, "a"), Put(PEOPLE, "a", {"n": 1})])),
 }
-FATES: list[Fate] = ["drop the reply", "cut the reply", "refuse", "late", "hang"]
+FATES: list[Fate] = ["drop the reply", Cut(-5), Cut(20), "close", "reset", "late", "blackhole", Delay(0.1)]
 
 
 def contents(service: DatabaseService) -> dict[str, int]:
@@ -82,7 +83,9 @@ def contents(service: DatabaseService) -> dict[str, int]:
     return found | {f"person {document['_id']}": document["n"] for document in service.list_all(PEOPLE)}
 
 
-@pytest.mark.parametrize("fate", [FATES[0], *(pytest.param(fate, marks=pytest.mark.slow) for fate in FATES[1:])])
+@pytest.mark.parametrize(
+    "fate", [FATES[0], *(pytest.param(fate, marks=pytest.mark.slow) for fate in FATES[1:])], ids=str
+)
 @pytest.mark.parametrize(
     ("kind", "at"), [(kind, at) for kind, (requests, _) in WRITES.items() for at in range(1, requests + 1)]
 )
@@ -112,8 +115,7 @@ def test_a_lost_request_or_reply_has_its_effect_once_or_is_told_as_unknown(
 
 def test_a_read_is_repeated_when_the_server_has_closed_the_connection(service: CouchDatabase, proxy: Proxy) -> None:
     assert service.get(NOTES, "a")["n"] == 0
-    for client in list(proxy._clients):
-        client.close()
+    proxy.cut()
     assert service.get(NOTES, "a")["n"] == 0
     assert service.get_many(NOTES, ["a"])["a"]["n"] == 0
 
@@ -123,7 +125,7 @@ def test_a_server_that_hangs_is_unavailable_within_three_seconds(
     service: CouchDatabase, proxy: Proxy, operation: str
 ) -> None:
     service.save(NOTES, "b", {})
-    proxy.decide = lambda method, path: "hang"
+    proxy.decide = lambda method, path: "blackhole"
     calls: dict[str, Callable[[], object]] = {
         "get": lambda: service.get(NOTES, "a"),
         "save": lambda: service.save(NOTES, "a", {"n": 1}),
@@ -146,7 +148,7 @@ def test_a_server_that_hangs_within_a_commit_is_unavailable_within_three_seconds
 
     def decide(method: str, path: str) -> Fate:
         made[0] += 1
-        return "hang" if made[0] >= first else "pass"
+        return "blackhole" if made[0] >= first else "pass"
 
     url = f"{backend.url.rpartition(':')[0]}:{proxy.port}/{backend.prefix}"
     with closing(open_database(url, make_schema())) as service:
@@ -191,7 +193,7 @@ def test_requests_that_find_every_connection_hanging_are_told_at_once(
     url = f"{backend.url.rpartition(':')[0]}:{proxy.port}/{backend.prefix}?connections=1&timeout=2.5"
     with closing(open_database(url, make_schema())) as service:
         service.get(NOTES, "a")
-        proxy.decide = lambda method, path: "hang"
+        proxy.decide = lambda method, path: "blackhole"
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(service.get, NOTES, "a")
             time.sleep(0.1)

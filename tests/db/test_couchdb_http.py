@@ -13,7 +13,7 @@ import pytest
 
 from app.db.backends.couchdb_errors import Busy, ConnectFailed, HttpFailure, ReplyLost
 from app.db.backends.couchdb_http import Session
-from tests.db.couchdb_server import free_port
+from tests.db.server_process import free_port
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -10,7 +10,7 @@ import pytest
 from app.db import NotFound, Put, Unavailable, get_database_service
 from app.db.backends.couchdb import CouchDatabase
 from app.db.backends.couchdb_collections import Collections
-from app.db.backends.couchdb_http import Reply
+from app.db.backends.http_pool import Reply
 from app.db.errors import NotWritable
 from app.errors import WherryError
 from tests.db.contract.given import NOTES, PEOPLE, make_schema

@@ -9,7 +9,7 @@ import pytest
 from app.db import Delete, Put, Query, Unavailable, where
 from app.db.backends.couchdb import CouchDatabase
 from app.db.backends.couchdb_errors import ReplyLost
-from app.db.backends.couchdb_http import Reply
+from app.db.backends.http_pool import Reply
 from app.db.documents import split_rev
 from tests.db.contract.given import NOTES, PEOPLE, fill, ids_of, make_schema
 from tests.db.couchdb_fixtures import backend, couchdb_url

@@ -25,9 +25,9 @@ from app.db.backends.dynamodb_errors import DynamoError, NotSent, Refused, Reply
 from app.db.errors import DatabaseError, InvalidDocument, NotFound, NotWritable, Throttled, TooLarge, Unauthorised
 from app.errors import WherryError
 from tests.db.contract.given import NOTES, PEOPLE, fill, ids_of, make_schema
-from tests.db.couchdb_server import free_port
 from tests.db.dynamodb_fixtures import backend, dynamodb_url
 from tests.db.dynamodb_server import DynamoBackend
+from tests.db.server_process import free_port
 
 __all__ = ["backend", "dynamodb_url"]
 
@@ -135,6 +135,8 @@ class TestConfiguration:
             dynamodb_region = "eu-central-1"
             dynamodb_endpoint = endpoint(dynamodb_url)
             dynamodb_prefix = backend.prefix
+            dynamodb_billing_mode = "on_demand"
+            dynamodb_read_units = dynamodb_write_units = 0
 
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tests")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")

@@ -15,6 +15,7 @@ from tests.db.contract.given import NOTES, OTHERS, fill, make_schema
 from tests.db.dynamodb_fixtures import backend, dynamodb_url
 from tests.db.dynamodb_proxy import Fate, Proxy, answer, failure
 from tests.db.dynamodb_server import DynamoBackend, Server
+from tests.db.fault_proxy import Cut
 
 __all__ = ["backend", "dynamodb_url"]
 
@@ -64,7 +65,7 @@ class Once:
 FAILED, GATEWAY = failure("InternalServerError", "Internal server error", 500), answer(504, b"<html>")
 
 
-@pytest.mark.parametrize("fate", ["drop", "cut", FAILED, GATEWAY], ids=["drop", "cut", "failed", "gateway"])
+@pytest.mark.parametrize("fate", ["drop the reply", Cut(-5), FAILED, GATEWAY], ids=["drop", "cut", "failed", "gateway"])
 class TestLostReplies:
     def test_a_save_without_revision_is_settled_by_its_token(
         self, service: DynamoDatabase, proxy: Proxy, fate: Fate
@@ -143,7 +144,7 @@ class TestInterference:
         def decide(operation: str, body: bytes) -> Fate:
             if operation == "PutItem":
                 proxy.decide = overtake
-                return "drop"
+                return "drop the reply"
             return "pass"
 
         def overtake(operation: str, body: bytes) -> Fate:
@@ -178,7 +179,7 @@ class TestInterference:
         assert direct.get(NOTES, "a")["n"] == 3
         assert direct.get_many(NOTES, ["b"]) == {}
 
-    @pytest.mark.parametrize("then", ["AccessDeniedException", "ThrottlingException", "refuse"])
+    @pytest.mark.parametrize("then", ["AccessDeniedException", "ThrottlingException", "close"])
     def test_whatever_follows_a_lost_reply_does_not_make_the_outcome_known(
         self, service: DynamoDatabase, direct: DynamoDatabase, proxy: Proxy, then: str
     ) -> None:
@@ -186,14 +187,14 @@ class TestInterference:
         fates: list[Fate] = []
 
         def decide(operation: str, body: bytes) -> Fate:
-            return fates.pop() if fates else failure(then) if then != "refuse" else then
+            return fates.pop() if fates else failure(then) if then != "close" else "close"
 
         proxy.decide = decide
         for write in (
             lambda: service.save(NOTES, "a", {"n": 2, "_rev": revs[NOTES]}),
             lambda: service.commit([Delete(NOTES, "a"), Put(OTHERS, "a", {"n": 2}, revs[OTHERS])]),
         ):
-            fates.append("drop")
+            fates.append("drop the reply")
             with pytest.raises(Unavailable) as caught:
                 write()
             assert caught.value.outcome == "unknown"
@@ -204,11 +205,11 @@ class TestInterference:
     ) -> None:
         rev = service.get(NOTES, "a")["_rev"]
         direct.save(NOTES, "a", {"n": 3})
-        proxy.decide = Once("refuse")
+        proxy.decide = Once("close")
         with pytest.raises(Unavailable) as caught:
             service.save(NOTES, "a", {"n": 2, "_rev": rev})
         assert caught.value.outcome == "unknown"
-        proxy.decide = Once("refuse")
+        proxy.decide = Once("close")
         with pytest.raises(Conflict):  # a commit's client token decides
             service.commit([Put(NOTES, "a", {"n": 2}, rev), Put(NOTES, "b", {})])
 
@@ -290,7 +291,7 @@ class TestThrottling:
 
 class TestOutages:
     def test_a_hanging_server_is_an_outage_within_three_seconds(self, service: DynamoDatabase, proxy: Proxy) -> None:
-        proxy.decide = lambda operation, body: "hang"
+        proxy.decide = lambda operation, body: "blackhole"
         for call, outcome in (
             (lambda: service.get(NOTES, "a"), None),
             (lambda: service.save(NOTES, "a", {}), "unknown"),
@@ -304,12 +305,12 @@ class TestOutages:
         service.get(NOTES, "a")
 
     def test_one_dead_connection_does_not_fail_a_read(self, service: DynamoDatabase, proxy: Proxy) -> None:
-        proxy.decide = Once("hang", "GetItem")
+        proxy.decide = Once("blackhole", "GetItem")
         assert service.get(NOTES, "a")["n"] == 1
 
     def test_several_runs_survive_lost_replies(self, service: DynamoDatabase, proxy: Proxy) -> None:
         fill(service, NOTES, {f"{n}": {"status": "ab"[n % 2], "name": f"{n}"} for n in range(8)})
-        for fate in ("drop", "refuse", "cut", failure("ThrottlingException"), answer(500, b"")):
+        for fate in ("drop the reply", "close", "reset", Cut(-5), failure("ThrottlingException"), answer(500, b"")):
             proxy.decide = Once(fate, "Query", times=2)
             query = Query(where=(where("status").in_(["a", "b", "c"]),), order_by=("name",), descending=True)
             assert [document["_id"] for document in service.query(NOTES, query).documents] == list("76543210")

@@ -1,12 +1,7 @@
-"""The parts of the DynamoDB backend that need no server: signing, values, keys, HTTP."""
+"""The parts of the DynamoDB backend that need no server: signing, values, keys."""
 
-import socket
-import threading
 from base64 import b64decode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -17,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.db import Index
-from app.db.backends.dynamodb_errors import NotOurs, NotSent
-from app.db.backends.dynamodb_http import Pool, Reply
+from app.db.backends.dynamodb_errors import NotOurs
 from app.db.backends.dynamodb_layout import IndexKeys, Table
 from app.db.backends.dynamodb_signing import Credentials, Signer
 from app.db.backends.dynamodb_values import decode_item, encode_body
@@ -182,79 +176,3 @@ def keyed(keys: IndexKeys, body: dict[str, Any], id: str) -> bytes:
     item: dict[str, Any] = {}
     keys.put(item, body, "t", id)
     return b64decode(item[keys.range]["B"])
-
-
-@contextmanager
-def answering(*parts: bytes) -> Iterator[Pool]:
-    """A server that answers one request with these bytes, one packet each, and closes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            client, _ = listener.accept()
-            with client:
-                client.recv(1_000)
-                for part in parts:
-                    client.sendall(part)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        pool = Pool("127.0.0.1", listener.getsockname()[1], tls=None, connect_timeout=1.0)
-        yield pool
-        pool.close()
-        thread.join(5)
-
-
-def asked(pool: Pool, seconds: float = 2.0) -> Reply:
-    deadline = monotonic() + seconds
-    connection = pool.take(deadline)
-    try:
-        connection.send(b"POST / HTTP/1.1\r\n\r\n", deadline)
-        return connection.receive(deadline)
-    finally:
-        pool.give(connection)
-
-
-class TestHttp:
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDate: now\r\n\r\nhello",
-            b"HTTP/1.1 200 OK\r\nDate: now\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nDATE: now\r\n\r\n5\r\nhello\r\n0\r\nTrailer: x\r\n\r\n",
-        ],
-    )
-    def test_an_answer_is_read_however_it_comes_in_pieces(self, answer: bytes) -> None:
-        for size in (1, 7, len(answer)):
-            pieces = [answer[start : start + size] for start in range(0, len(answer), size)]
-            with answering(*pieces) as pool:
-                reply = asked(pool)
-            assert (reply.status, reply.body, reply.header(b"date")) == (200, b"hello", "now")
-
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            b"",
-            b"HTTP/1.1 200 OK\r\n",
-            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",
-            b"HTTP/1.1 200 OK\r\n\r\nhello",
-            b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nhello",
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n",
-            b"SSH-2.0-OpenSSH\r\n\r\n",
-            b"x" * 70_000,
-        ],
-    )
-    def test_half_an_answer_or_none_is_an_error(self, answer: bytes) -> None:
-        with answering(answer) as pool, pytest.raises((OSError, ValueError)):
-            asked(pool)
-
-    def test_a_connection_that_the_server_closed_is_not_used_again(self) -> None:
-        with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as pool:
-            assert asked(pool).status == 200
-        assert not pool._idle
-
-    def test_nobody_there_is_not_sent(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        with pytest.raises(NotSent):
-            Pool("127.0.0.1", port, tls=None, connect_timeout=1.0).take(monotonic() + 1)

@@ -11,12 +11,13 @@ import pytest
 from app.db import ABSENT, Check, Conflict, DatabaseService, Delete, NotFound, Put, Unavailable
 from tests.db.contract.given import NOTES, OTHERS, PEOPLE, body, make_schema
 from tests.db.contract.workers import in_threads
+from tests.db.fault_proxy import Cut, Fate, TcpProxy
 from tests.db.firestore_fixtures import backend, firestore_url
-from tests.db.firestore_proxy import Fault, Proxy
 from tests.db.firestore_server import FirestoreBackend
 
 __all__ = ["backend", "firestore_url"]
 
+FATES: list[Fate] = ["close", "reset", "drop the reply", Cut(9)]
 BOUND = 3.0
 """Seconds within which an outage has to be told."""
 RETURN = 5.0
@@ -24,18 +25,18 @@ RETURN = 5.0
 
 
 @pytest.fixture
-def proxy(backend: FirestoreBackend) -> Iterator[Proxy]:
+def proxy(backend: FirestoreBackend) -> Iterator[TcpProxy]:
     """Stands before the emulator."""
     query = urlsplit(backend.url).query
     if not query.startswith("emulator="):
         pytest.skip("needs an emulator: nothing can stand between Google's service and its client")
-    made = Proxy(query.removeprefix("emulator="))
+    made = TcpProxy(query.removeprefix("emulator="))
     yield made
     made.close()
 
 
 @pytest.fixture
-def service(backend: FirestoreBackend, proxy: Proxy) -> Iterator[DatabaseService]:
+def service(backend: FirestoreBackend, proxy: TcpProxy) -> Iterator[DatabaseService]:
     """Behind the proxy, with the deadline of production, and all that it asks once already asked."""
     through = FirestoreBackend(urlsplit(backend.url)._replace(query=f"emulator={proxy.address}").geturl())
     opened = through.open(make_schema(), deadline=2.5, lease=60.0)
@@ -65,16 +66,16 @@ class TestLostReplies:
     """The database did it, and its answer was lost."""
 
     @pytest.fixture(autouse=True)
-    def lose(self, service: DatabaseService, proxy: Proxy) -> None:
+    def lose(self, service: DatabaseService, proxy: TcpProxy) -> None:
         self.proxy = proxy
 
-    def arm(self, fault: Fault = "lose replies") -> None:
-        self.proxy.fault = fault
+    def arm(self, fate: Fate = "drop the reply") -> None:
+        self.proxy.fate = fate
 
     def test_a_save_is_settled_by_its_token(self, service: DatabaseService, beside: DatabaseService) -> None:
         self.arm()
         rev = service.save(NOTES, "a", {"n": 1})["rev"]
-        assert self.proxy.fault == "none"
+        assert self.proxy.fate == "pass"
         assert beside.get(NOTES, "a") == {"_id": "a", "_rev": rev, "n": 1}
         assert service.save(NOTES, "a", {"n": 2, "_rev": rev})
 
@@ -120,7 +121,7 @@ class TestLostReplies:
     def test_an_increment_is_done_once(self, service: DatabaseService, beside: DatabaseService) -> None:
         service.save(NOTES, "counter", {"n": 0})
         for n in range(6):
-            self.arm("lose replies" if n % 2 else "lose requests")
+            self.arm("drop the reply" if n % 2 else "close")
             service.update(NOTES, "counter", lambda document: {"n": document["n"] + 1})
         assert beside.get(NOTES, "counter")["n"] == 6
 
@@ -138,18 +139,18 @@ class TestLostRequests:
     """The database never heard of it, which only looking again can tell."""
 
     def test_a_replacement_is_sent_again_as_it_can_be_done_once_only(
-        self, service: DatabaseService, beside: DatabaseService, proxy: Proxy
+        self, service: DatabaseService, beside: DatabaseService, proxy: TcpProxy
     ) -> None:
         rev = service.save(NOTES, "a", {"n": 1})["rev"]
-        proxy.fault = "lose requests"
+        proxy.fate = "close"
         rev = service.save(NOTES, "a", {"n": 2, "_rev": rev})["rev"]
         assert beside.get(NOTES, "a") == {"_id": "a", "_rev": rev, "n": 2}
-        proxy.fault = "lose requests"
+        proxy.fate = "close"
         service.delete(NOTES, "a", rev)
         assert beside.get_many(NOTES, ["a"]) == {}
 
     def test_what_could_be_done_twice_is_unknown_and_not_sent_again(
-        self, service: DatabaseService, beside: DatabaseService, proxy: Proxy
+        self, service: DatabaseService, beside: DatabaseService, proxy: TcpProxy
     ) -> None:
         calls: list[Callable[[], object]] = [
             lambda: service.save(NOTES, "a", {"n": 1}),
@@ -157,29 +158,29 @@ class TestLostRequests:
             lambda: service.commit([Put(NOTES, "a", {}), Put(OTHERS, "a", {})]),
         ]
         for call in calls:
-            proxy.fault = "lose requests"
+            proxy.fate = "close"
             assert outcome_of(call) == "unknown"
             assert beside.get_many(NOTES, ["a"]) == {}
 
-    def test_a_read_is_simply_asked_again(self, service: DatabaseService, proxy: Proxy) -> None:
+    def test_a_read_is_simply_asked_again(self, service: DatabaseService, proxy: TcpProxy) -> None:
         service.save(NOTES, "a", {"n": 1})
-        for fault in ("lose requests", "lose replies"):
-            proxy.fault = fault
+        for fate in FATES:
+            proxy.fate = fate
             assert service.get(NOTES, "a")["n"] == 1
-            proxy.fault = fault
+            proxy.fate = fate
             assert [document["_id"] for document in service.list_all(NOTES)] == ["a", "warm"]
 
 
 class TestOutages:
     @pytest.mark.parametrize("kind", ["refused", "silent"])
     def test_an_outage_is_told_in_time_and_over_soon_after_it_is_over(
-        self, service: DatabaseService, proxy: Proxy, kind: str
+        self, service: DatabaseService, proxy: TcpProxy, kind: str
     ) -> None:
         rev = service.save(NOTES, "a", {"n": 1})["rev"]
         if kind == "refused":
             proxy.refuse()
         else:
-            proxy.fault = "swallow"
+            proxy.fate = "blackhole"
         calls: list[Callable[[], object]] = [
             lambda: service.get(NOTES, "a"),
             lambda: service.get_many(NOTES, ["a", "b"]),
@@ -200,7 +201,7 @@ class TestOutages:
         if kind == "refused":
             proxy.listen()
         else:
-            proxy.fault = "none"
+            proxy.fate = "pass"
         back = time.monotonic()
         while True:
             try:
@@ -212,14 +213,18 @@ class TestOutages:
         assert time.monotonic() - back < RETURN
         service.save(NOTES, "c", {})
 
-    def test_a_refused_connection_leaves_no_doubt_about_a_write(self, service: DatabaseService, proxy: Proxy) -> None:
+    def test_a_refused_connection_leaves_no_doubt_about_a_write(
+        self, service: DatabaseService, proxy: TcpProxy
+    ) -> None:
         proxy.refuse()
         with pytest.raises(Unavailable):
             service.get(NOTES, "a")
         for _ in range(3):
             assert outcome_of(lambda: service.save(NOTES, "a", {})) is None
 
-    def test_a_bulk_write_in_an_outage_answers_for_every_document(self, service: DatabaseService, proxy: Proxy) -> None:
+    def test_a_bulk_write_in_an_outage_answers_for_every_document(
+        self, service: DatabaseService, proxy: TcpProxy
+    ) -> None:
         proxy.refuse()
         with pytest.raises(Unavailable):
             service.get(NOTES, "a")
@@ -228,8 +233,8 @@ class TestOutages:
         assert all(isinstance(outcome.error, Unavailable) and outcome.rev is None for outcome in outcomes)
         assert [outcome.id for outcome in outcomes] == [f"{n}" for n in range(450)]
 
-    def test_a_bulk_write_into_silence_waits_for_one_part_only(self, service: DatabaseService, proxy: Proxy) -> None:
-        proxy.fault = "swallow"
+    def test_a_bulk_write_into_silence_waits_for_one_part_only(self, service: DatabaseService, proxy: TcpProxy) -> None:
+        proxy.fate = "blackhole"
         began = time.monotonic()
         outcomes = service.write_batch(NOTES, [{"_id": f"{n}"} for n in range(1_000)])
         assert time.monotonic() - began < 9
@@ -248,7 +253,7 @@ class TestOutages:
 
         in_threads(work, 4)
 
-    def test_a_stale_answer_stays_what_it_is_after_an_outage(self, service: DatabaseService, proxy: Proxy) -> None:
+    def test_a_stale_answer_stays_what_it_is_after_an_outage(self, service: DatabaseService, proxy: TcpProxy) -> None:
         old = service.save(NOTES, "a", {"n": 1})["rev"]
         service.save(NOTES, "a", {"n": 2})
         proxy.cut()

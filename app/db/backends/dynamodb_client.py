@@ -26,8 +26,8 @@ import orjson
 from botocore.exceptions import BotoCoreError
 
 from app.db.backends.dynamodb_errors import DynamoError, NotConfigured, NotSent, Refused, ReplyLost, refusal
-from app.db.backends.dynamodb_http import Connection, Pool, Reply
 from app.db.backends.dynamodb_signing import Credentials, Signer
+from app.db.backends.http_pool import Connection, NotConnected, Pool, Reply
 
 Kind = Literal["READ", "WRITE", "IDEMPOTENT"]
 Payload = dict[str, Any]
@@ -253,7 +253,10 @@ class Client:
     def _send(self, operation: str, body: bytes, end: float) -> Connection:
         """A connection on which the request is under way; NotSent if it is not."""
         request = self._signer.request(self.target.credentials(), operation, body, time.time() + self.skew)
-        connection = self._pool.take(end)
+        try:
+            connection = self._pool.take(end)
+        except NotConnected as error:
+            raise NotSent(str(error), tls=isinstance(error.__cause__, ssl.SSLError)) from error
         try:
             connection.send(request, end)
         except OSError as error:
