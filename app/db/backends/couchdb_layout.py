@@ -20,6 +20,7 @@ queries brings the intents first and then the page. ``TENANTS`` is the index wit
 """
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import quote
@@ -186,6 +187,7 @@ def fields_of(document: Document) -> Document:
     return {name: value for name, value in document.items() if name[0] != "_" and name[0] != "~"}
 
 
+@lru_cache(maxsize=1024)  # every query asks for it
 def design_name(index: Index | None) -> str:
     """The id of an index's design document; another map function has another one, so that releases do not fight."""
     source = map_source(index)

@@ -112,6 +112,11 @@ class Reader:
             if len(intents) > extra:
                 extra = len(intents) + 2  # their rows are left out: read as many more
                 continue
+            # A descending run that goes on behind a document begins with that document.
+            if not intents and len(runs) == 1 and not (walk.descending and walk.after):
+                plain = self._plain(table, name, walk, runs[0])
+                if plain is not None:
+                    return plain
             entries = self._merged(table, name, walk, intents, runs)
             documents = self._documents(table, name, walk, entries[: walk.limit])
             if documents is not None:
@@ -188,6 +193,25 @@ class Reader:
             return False
         pending = told["view_index"].get("updates_pending", {}).get("total", 0)
         return bool(told["view_index"].get("updater_running") or pending)
+
+    def _plain(self, table: Table, name: Name, walk: Walk, rows: list[Row]) -> Slice | None:
+        """The usual page, at half the cost: one run, no intent, and rows that show all that is asked for. None for any
+        other, and then the rows are as they were."""
+        fields, seed, start = walk.fields, table.seed, len(tenant_key(name.tenant))
+        for row in rows:
+            value = row["value"]
+            if INTENT in value or (CUT in value and not answers_alone(value, fields)):
+                return None
+        found: list[Document] = []
+        for row in rows[: walk.limit]:
+            document, key = row["value"], row["id"]
+            document.pop(CUT, None)
+            rev = document["_rev"]
+            token = document.pop(TOKEN, None) or rev
+            document["_id"] = key[start:]
+            document["_rev"] = f"{token}.{make_hint(rev, token, key, seed)}"
+            found.append(document)
+        return Slice(found, len(rows) > walk.limit)
 
     def _merged(
         self, table: Table, name: Name, walk: Walk, intents: list[Document], runs: list[list[Row]]
