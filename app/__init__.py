@@ -6,11 +6,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from app import auth, core, tenants, users, web
-from app.config import SettingsError, load_settings
+from app.config import Settings, SettingsError, load_settings
 from app.db import get_database_service
 from app.db.cli import db_commands
 from app.db.entities import schema_of
-from app.db.flask_ext import install_database
+from app.db.flask_ext import SETTINGS_OF, install_database
 from app.web import correlation, health, logs
 from app.web.access import check_routes
 from app.web.application import WherryFlask
@@ -28,6 +28,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> WherryFlask:
     app = WherryFlask("app")
     app.config.from_mapping(settings.flask_config())
     app.extensions["settings"] = settings
+    app.extensions[SETTINGS_OF] = _settings_of
 
     registry = Registry()
     web.register(app, registry)
@@ -48,6 +49,11 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> WherryFlask:
     correlation.register(app)
     check_routes(app)
     return app
+
+
+def _settings_of(environment: str) -> Settings:
+    """Another environment's settings, for commands that carry documents from one to the other."""
+    return load_settings(env=environment)
 
 
 def _module(name: str) -> Any:

@@ -10,17 +10,16 @@ from typing import Any
 
 import click
 import orjson
-from flask import current_app, has_app_context
-from flask.cli import ScriptInfo
 
 from app.db.backends.firestore_indexes import index_configuration
 from app.db.cli_errors import one_sentence
 from app.db.cli_query import parse_condition
 from app.db.factory import open_database
-from app.db.flask_ext import current_database
+from app.db.flask_ext import command_application, current_database
 from app.db.names import parse_name
 from app.db.query import Query
 from app.db.service import DatabaseService
+from app.db.transfer import cli as transfer_cli
 
 URL_HELP = "Another database than the configured one, e.g. sqlite:///wherry.sqlite"
 
@@ -38,11 +37,11 @@ def _command(needs_schema: bool = False) -> Callable[[Callable[..., None]], clic
         @one_sentence()
         def run(url: str | None, **options: Any) -> None:
             if url is None:
-                with _application().app_context():
+                with command_application().app_context():
                     function(current_database(), **options)
                 return
             # Reading must not make tables, so only prepare may create what is missing.
-            schema = _application().extensions["database"].schema if needs_schema else None
+            schema = command_application().extensions["database"].schema if needs_schema else None
             service = open_database(url, schema, create_missing=needs_schema)
             try:
                 function(service, **options)
@@ -170,13 +169,6 @@ def query(
         click.echo(f"There is more: --cursor {page.cursor}", err=True)
 
 
-def _application() -> Any:
-    context = click.get_current_context()
-    if has_app_context():
-        return current_app._get_current_object()  # type: ignore[attr-defined]
-    return context.ensure_object(ScriptInfo).load_app()
-
-
 def _check_exists(service: DatabaseService, collection: str) -> None:
     """A misspelt name must neither answer "nothing" nor create a collection."""
     name = parse_name(collection).collection
@@ -188,3 +180,6 @@ def _check_exists(service: DatabaseService, collection: str) -> None:
 
 def _print_json(value: object) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+transfer_cli.join(db_commands)

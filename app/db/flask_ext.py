@@ -8,15 +8,21 @@ from contextlib import AbstractContextManager
 from secrets import token_hex
 from typing import Any
 
-from flask import Flask, current_app
+import click
+from flask import Flask, current_app, has_app_context
+from flask.cli import ScriptInfo
 
 from app.db.actors import Actor
 from app.db.ambient import ambient_unit
+from app.db.factory import DatabaseSettings
+from app.db.schema import Schema
 from app.db.scope import open_tenant
 from app.db.service import DatabaseService
 from app.db.unit_of_work import UnitOfWork
 
 EXTENSION = "database"
+SETTINGS_OF = "settings_of"
+"""Where an application has its function from the name of an environment to that environment's settings."""
 
 
 def install_database(app: Flask, service: DatabaseService) -> None:
@@ -51,3 +57,22 @@ def command_unit(command: str, *, tenant_id: str | None = None) -> AbstractConte
     if tenant_id is not None:
         open_tenant(service, tenant_id)
     return ambient_unit(lambda: UnitOfWork(service, tenant_id=tenant_id, actor=actor, **options))
+
+
+def command_application() -> Flask:
+    """The application that a command belongs to, within an application context or as Flask's command line loads it."""
+    if has_app_context():
+        return current_app._get_current_object()  # type: ignore[attr-defined, no-any-return]
+    return click.get_current_context().ensure_object(ScriptInfo).load_app()
+
+
+def command_schema() -> Schema:
+    """What the command's application declares."""
+    service = command_application().extensions.get(EXTENSION)
+    return service.schema if isinstance(service, DatabaseService) else Schema()
+
+
+def command_settings(environment: str) -> DatabaseSettings:
+    """The settings of an environment, as the command's application reads them."""
+    found: DatabaseSettings = command_application().extensions[SETTINGS_OF](environment)
+    return found

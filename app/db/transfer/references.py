@@ -1,0 +1,111 @@
+"""SOURCE and TARGET of a transfer: a URL, the name of a settings environment, or ``env:VARIABLE``, which holds a URL.
+
+A message names a reference as ``masked`` shows it: never with a password. Environments are resolved by a function that
+is handed in, as settings are the application's and not the database layer's.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from app.db.factory import BACKENDS, DatabaseSettings, get_database_service, open_database
+from app.db.schema import Schema
+from app.db.service import DatabaseService
+from app.db.transfer.errors import TransferRefused
+
+SettingsOf = Callable[[str], DatabaseSettings]
+"""The settings of an environment by its name; a WherryError in one sentence if there are none."""
+ENVIRONMENTS: Final = ("development", "testing", "production")
+VARIABLE: Final = "env:"
+_SECRET_OPTIONS: Final = frozenset({"password", "secret", "token", "key"})
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A database of a transfer: the service, and its name as messages may show it."""
+
+    service: DatabaseService
+    name: str
+
+
+def open_reference(
+    reference: str,
+    role: str,
+    settings_of: SettingsOf | None = None,
+    schema: Schema | None = None,
+    *,
+    create_missing: bool = False,
+    environ: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Opened:
+    """The database that a reference names; it has not connected yet.
+
+    ``role`` (SOURCE, TARGET) begins every message. ``options`` are those of open_database. TransferRefused, or the
+    sentence of the settings or the factory, for a reference that names none.
+    """
+    if reference.startswith(VARIABLE):
+        variable = reference.removeprefix(VARIABLE)
+        url = (os.environ if environ is None else environ).get(variable, "")
+        if not url:
+            raise TransferRefused(f"{role} is {reference}, but the variable {variable!r} is not set.")
+        return Opened(_opened(url, role, schema, create_missing, options), f"{reference} ({masked(url)})")
+    if ":" in reference:
+        return Opened(_opened(reference, role, schema, create_missing, options), masked(reference))
+    if reference not in ENVIRONMENTS or settings_of is None:
+        raise TransferRefused(
+            f"{role} is {reference!r}, which is neither a URL ({', '.join(f'{name}:' for name in BACKENDS)}...)"
+            f" nor an environment of the settings ({', '.join(ENVIRONMENTS)})."
+        )
+    settings = settings_of(reference)
+    if settings.database_provider == "memory":
+        raise TransferRefused(f"{role} is {reference!r}, whose database is in the memory of another process.")
+    service = get_database_service(_Overridden(settings, create_missing), schema)
+    return Opened(service, f"{reference} ({settings.database_provider})")
+
+
+def masked(reference: str) -> str:
+    """A reference as messages may show it: without a password, and without what an option may hide."""
+    if ":" not in reference or reference.startswith(VARIABLE):
+        return reference
+    try:
+        parts = urlsplit(reference)
+    except ValueError:
+        return "a URL that cannot be read"
+    place = parts.netloc
+    if "@" in place:
+        user, _, host = place.rpartition("@")
+        place = f"{user.partition(':')[0]}:***@{host}" if ":" in user else place
+    query = urlencode(
+        [(key, "***" if key.lower() in _SECRET_OPTIONS else value) for key, value in parse_qsl(parts.query)]
+    )
+    slashes = "//" if place or parts.path else ""
+    return f"{parts.scheme}:{slashes}{place}{parts.path}" + (f"?{query}" if query else "")
+
+
+def _opened(
+    url: str, role: str, schema: Schema | None, create_missing: bool, options: dict[str, Any]
+) -> DatabaseService:
+    try:
+        scheme = urlsplit(url).scheme.lower()
+    except ValueError as error:
+        raise TransferRefused(f"{role} is a URL that cannot be read.") from error
+    if scheme not in BACKENDS:
+        raise TransferRefused(
+            f"{role} begins with {scheme + ':' if scheme else masked(url)!r}, but must begin with one of:"
+            f" {', '.join(f'{name}:' for name in BACKENDS)}"
+        )
+    return open_database(url, schema, create_missing=create_missing, **options)
+
+
+class _Overridden:
+    """An environment's settings, but for whether what is missing is created: a transfer decides that itself."""
+
+    def __init__(self, settings: DatabaseSettings, create_missing: bool) -> None:
+        self._settings = settings
+        self.database_create_missing = create_missing
+        self.database_metrics = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._settings, name)
