@@ -130,6 +130,9 @@ class Settings(BaseModel):
     dynamodb_region: Text
     dynamodb_endpoint: Address
     dynamodb_prefix: Text
+    dynamodb_billing_mode: Annotated[Literal["on_demand", "provisioned"], BeforeValidator(_lower)]
+    dynamodb_read_units: Annotated[int, Field(ge=0, le=1_000_000)]
+    dynamodb_write_units: Annotated[int, Field(ge=0, le=1_000_000)]
 
     @property
     def testing(self) -> bool:
@@ -143,6 +146,12 @@ class Settings(BaseModel):
         name = needed.get(self.database_provider)
         if name is not None and not getattr(self, name):
             raise ValueError(f"{name.upper()} is needed when DATABASE_PROVIDER is {self.database_provider}")
+        for name in ("dynamodb_read_units", "dynamodb_write_units"):
+            if (getattr(self, name) > 0) != (self.dynamodb_billing_mode == "provisioned"):
+                wanted = "at least 1" if self.dynamodb_billing_mode == "provisioned" else "0"
+                raise ValueError(
+                    f"{name.upper()} must be {wanted} when DYNAMODB_BILLING_MODE is {self.dynamodb_billing_mode}"
+                )
         if self.session_absolute_timeout < self.session_idle_timeout:
             raise ValueError("SESSION_ABSOLUTE_TIMEOUT must not be below SESSION_IDLE_TIMEOUT")
         if self.env == "production":

@@ -218,6 +218,9 @@ REMOTE: dict[str, dict[str, Any]] = {
         "DYNAMODB_REGION": "eu-central-1",
         "DYNAMODB_ENDPOINT": "http://127.0.0.1:1",
         "DYNAMODB_PREFIX": "xyz",
+        "DYNAMODB_BILLING_MODE": "provisioned",
+        "DYNAMODB_READ_UNITS": 7,
+        "DYNAMODB_WRITE_UNITS": 3,
     },
 }
 

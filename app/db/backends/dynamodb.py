@@ -1,10 +1,13 @@
 """DynamoDB: Amazon's managed database, or a local stand-in.
 
 Settings: ``DYNAMODB_REGION`` (empty: as the AWS configuration says), ``DYNAMODB_ENDPOINT`` (empty: the region's own),
-``DYNAMODB_PREFIX``, what every table's name begins with. Credentials come from AWS's own places: variables, files, or
-the machine's role. As a URL: ``dynamodb://region/prefix``, with ``dynamodb://key:secret@region/prefix`` for credentials
-of its own and the options ``endpoint``, ``timeout``, ``lease``, ``grace`` (seconds) and ``read_units``, ``write_units``
-(capacity of the tables that are created; without them on demand).
+``DYNAMODB_PREFIX``, what every table's name begins with; ``DYNAMODB_BILLING_MODE`` with ``DYNAMODB_READ_UNITS`` and
+``DYNAMODB_WRITE_UNITS``, how the tables that are created are paid for. Credentials come from AWS's own places:
+variables, files, or the machine's role.
+
+As a URL: ``dynamodb://region/prefix``, with ``dynamodb://key:secret@region/prefix`` for credentials of its own and the
+options ``endpoint``, ``timeout``, ``lease``, ``grace`` (seconds) and ``read_units``, ``write_units`` (capacity of the
+tables that are created; without them on demand).
 
 Queries run on secondary indexes, which lag behind by a moment; everything by key is consistent. Needed rights, costs
 and limits: docs/backends/dynamodb.md. How a collection lies there: dynamodb_layout.py.
@@ -55,6 +58,12 @@ class DynamoSettings(Protocol):
     @property
     def dynamodb_prefix(self) -> str: ...
 
+    @property
+    def dynamodb_billing_mode(self) -> str: ...
+    @property
+    def dynamodb_read_units(self) -> int: ...
+    @property
+    def dynamodb_write_units(self) -> int: ...
 
 class DynamoDatabase(DatabaseService):
     """The contract on DynamoDB tables. ``timeout``: seconds for a request with its repetitions; ``grace``: for how long
@@ -83,6 +92,11 @@ class DynamoDatabase(DatabaseService):
         if not _PREFIX.fullmatch(prefix):
             raise WherryError("DYNAMODB_PREFIX has 3 to 180 letters, digits and the signs _ . -")
         self._client = Client(Target(region, endpoint, access_key, secret_key), timeout)
+        if min(read_units, write_units) < 0 or (read_units > 0) != (write_units > 0):
+            raise WherryError(
+                "DYNAMODB_READ_UNITS and DYNAMODB_WRITE_UNITS (read_units and write_units in a URL) must both be at"
+                " least 1, or both 0 for tables on demand."
+            )
         self._catalogue = Collections(
             self._client,
             prefix,
@@ -99,13 +113,16 @@ class DynamoDatabase(DatabaseService):
 
     @classmethod
     def from_settings(cls, settings: DynamoSettings, schema: Schema | None, **options: Any) -> Self:
-        """From DYNAMODB_REGION, DYNAMODB_ENDPOINT and DYNAMODB_PREFIX."""
+        """From the settings whose names begin with DYNAMODB_."""
+        provisioned = settings.dynamodb_billing_mode == "provisioned"
         return cls(
             schema,
             prefix=settings.dynamodb_prefix,
             region=settings.dynamodb_region,
             endpoint=settings.dynamodb_endpoint,
             **options,
+            read_units=settings.dynamodb_read_units if provisioned else 0,
+            write_units=settings.dynamodb_write_units if provisioned else 0,
         )
 
     @classmethod

@@ -7,7 +7,7 @@ a further index is made by UpdateTable once the documents have its keys, and Dyn
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from app.db.backends.dynamodb_client import AT_ONCE, Client, Payload
 from app.db.backends.dynamodb_errors import CONDITION_FAILED, IN_USE, INVALID, NO_TABLE, DynamoError, Refused
@@ -26,7 +26,8 @@ _ENTRY = {"#e": "entry"}
 
 
 class Capacity:
-    """How new tables are paid for: on demand, or with so many read and write units each second, each index likewise."""
+    """How new tables are paid for: with so many read and write units a second, each of their indexes likewise; or, if
+    these are 0, on demand."""
 
     def __init__(self, read: int = 0, write: int = 0) -> None:
         self._units = {"ReadCapacityUnits": read, "WriteCapacityUnits": write} if read and write else None
@@ -39,13 +40,18 @@ class Capacity:
         """What CreateTable is told of a secondary index."""
         return {} if self._units is None else {"ProvisionedThroughput": self._units}
 
-    @staticmethod
-    def like(described: dict[str, Any]) -> Payload:
-        """What UpdateTable is told of an index: as much as its table has, whatever that was switched to since."""
+    @classmethod
+    def of(cls, described: dict[str, Any]) -> Self:
+        """What a described table has, whatever it was switched to since."""
+        if described.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST":
+            return cls()
         units = described.get("ProvisionedThroughput", {})
-        read, write = units.get("ReadCapacityUnits", 0), units.get("WriteCapacityUnits", 0)
-        on_demand = described.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
-        return Capacity(*((0, 0) if on_demand else (read, write))).of_index()
+        return cls(units.get("ReadCapacityUnits", 0), units.get("WriteCapacityUnits", 0))
+
+    def __str__(self) -> str:
+        if self._units is None:
+            return "on demand"
+        return "{ReadCapacityUnits:,} read and {WriteCapacityUnits:,} write units a second".format(**self._units)
 
 
 class Collections:
@@ -218,7 +224,7 @@ class Collections:
             payload = {
                 "TableName": table,
                 "AttributeDefinitions": definitions,
-                "GlobalSecondaryIndexUpdates": [{"Create": _index(key, Capacity.like(described or {}))}],
+                "GlobalSecondaryIndexUpdates": [{"Create": _index(key, Capacity.of(described or {}).of_index())}],
             }
             # Two processes may add the same index: the second is told that it is there (or being made).
             _while_changing(lambda: self._client.call("UpdateTable", payload, "IDEMPOTENT"), there="already exist")

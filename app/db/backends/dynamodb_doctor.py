@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.db.backends.dynamodb_client import Client, Payload
-from app.db.backends.dynamodb_collections import Collections, index_states
+from app.db.backends.dynamodb_collections import Capacity, Collections, index_states
 from app.db.backends.dynamodb_errors import CONDITION_FAILED, NO_TABLE, DynamoError, NotConfigured, Refused, translate
 from app.db.backends.dynamodb_layout import INDEXES_AT_MOST, Table, table_name
 from app.db.capabilities import Finding
@@ -75,7 +75,8 @@ def _table(collections: Collections, prefix: str, entry: Entry) -> Finding:
     ]
     if bad:
         return Finding(name, False, "; ".join(bad), "Make the index again (docs/backends/dynamodb.md), or wait for it.")
-    detail = f"active, {len(entry.ready)} indexes, {described.get('ItemCount', 0):,} documents (six hours old)"
+    documents = f"{described.get('ItemCount', 0):,} documents (six hours old)"
+    detail = f"active, {Capacity.of(described)}, {len(entry.ready)} indexes, {documents}"
     building = [index.name for index in entry.written if index not in entry.ready]
     if building:
         return Finding(
