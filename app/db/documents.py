@@ -10,6 +10,7 @@ Whatever is refused is refused here, before any backend sees it, with the path o
 
 import os
 from collections.abc import Iterable, Sequence
+from time import time_ns
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -32,7 +33,7 @@ _SURELY_SMALL = (MAX_BYTES - 2_000) // 4
 _KNOWN_KEYS: set[str] = set()
 _KNOWN_NAMES: set[str] = set()
 _KNOWN_KEYS_LIMIT = 10_000
-_TOKEN_BYTES = 12
+_TOKEN_BYTES = 6
 _TOKENS_AT_ONCE = 64
 _TOKENS: list[str] = []
 os.register_at_fork(after_in_child=_TOKENS.clear)  # or parent and child would use the same ones
@@ -80,16 +81,19 @@ def canonical_json(document: Document) -> bytes:
 
 
 def new_token() -> str:
-    """A revision token: 96 random bits as text. It is new at every logical write and alone decides a Conflict."""
+    """A revision token: the time in 2^10 ns (about a microsecond) and 48 random bits, as 25 hexadecimal digits.
+
+    It is new at every logical write, and alone decides a Conflict. Of two revisions of a document the newer one has the
+    greater token, as far as the clocks of their writers agree: a copy must not undo a newer write.
+    """
     try:
-        return _TOKENS.pop()
+        return "%013x%s" % (time_ns() >> 10, _TOKENS.pop())  # noqa: UP031 - two thirds of the cost of an f-string
     except IndexError:
         # The system is asked for many at once: each question costs as much as checking half a document.
         several = os.urandom(_TOKEN_BYTES * _TOKENS_AT_ONCE).hex()
         step = 2 * _TOKEN_BYTES
-        made = [several[start : start + step] for start in range(0, len(several), step)]
-        _TOKENS.extend(made[1:])
-        return made[0]
+        _TOKENS.extend(several[start : start + step] for start in range(0, len(several), step))
+        return new_token()
 
 
 def join_rev(token: str, hint: str) -> str:

@@ -7,13 +7,14 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from app.db.backend import Backend
 from app.db.metrics import Meter
 from app.db.schema import Schema
 from app.db.service import DatabaseService
 from app.errors import WherryError
 
 
-class Backend(NamedTuple):
+class Driver(NamedTuple):
     """Where a backend's class is, and what to install when its driver is missing."""
 
     module: str
@@ -22,11 +23,11 @@ class Backend(NamedTuple):
 
 
 BACKENDS: Final = {
-    "memory": Backend("app.db.backends.memory", "MemoryDatabase", ""),
-    "sqlite": Backend("app.db.backends.sqlite", "SqliteDatabase", ""),
-    "couchdb": Backend("app.db.backends.couchdb", "CouchDatabase", "pip install wherry[couchdb]"),
-    "firestore": Backend("app.db.backends.firestore", "FirestoreDatabase", "pip install wherry[firestore]"),
-    "dynamodb": Backend("app.db.backends.dynamodb", "DynamoDatabase", "pip install wherry[dynamodb]"),
+    "memory": Driver("app.db.backends.memory", "MemoryDatabase", ""),
+    "sqlite": Driver("app.db.backends.sqlite", "SqliteDatabase", ""),
+    "couchdb": Driver("app.db.backends.couchdb", "CouchDatabase", "pip install wherry[couchdb]"),
+    "firestore": Driver("app.db.backends.firestore", "FirestoreDatabase", "pip install wherry[firestore]"),
+    "dynamodb": Driver("app.db.backends.dynamodb", "DynamoDatabase", "pip install wherry[dynamodb]"),
 }
 
 
@@ -77,12 +78,12 @@ def open_database(url: str, schema: Schema | None = None, **options: Any) -> Dat
     return backend.from_url(parts, schema, **options)
 
 
-def _backend_class(provider: str, chosen: str) -> type[DatabaseService]:
+def _backend_class(provider: str, chosen: str) -> type[Backend]:
     backend = BACKENDS.get(provider)
     if backend is None:
         raise DatabaseChoiceError(f"{chosen}, but must be one of: {', '.join(BACKENDS)}.")
     try:
-        found: type[DatabaseService] = getattr(import_module(backend.module), backend.name)
+        found: type[Backend] = getattr(import_module(backend.module), backend.name)
     except ModuleNotFoundError as error:
         raise DatabaseChoiceError(f"{chosen}, but its driver is missing: {backend.install}.") from error
     return found

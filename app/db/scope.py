@@ -84,7 +84,11 @@ class TenantDatabase:
         return self._service.commit([replace(write, collection=self.path(write.collection)) for write in writes])
 
     def write_batch(
-        self, collection: str, documents: Iterable[Document], keep_revisions: bool = False
+        self,
+        collection: str,
+        documents: Iterable[Document],
+        keep_revisions: bool = False,
+        only_newer: bool = False,
     ) -> list[Outcome]:
         """See DatabaseService.write_batch."""
-        return self._service.write_batch(self.path(collection), documents, keep_revisions)
+        return self._service.write_batch(self.path(collection), documents, keep_revisions, only_newer)

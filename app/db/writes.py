@@ -73,8 +73,12 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one document of a bulk write: its new revision, or the error that kept it out."""
+    """What became of one document of a bulk write: its revision now, or the error that kept it out.
+
+    ``kept``: what was stored is as new or newer, and stands (see ``write_batch``'s ``only_newer``).
+    """
 
     id: str
     rev: str | None
     error: DatabaseError | None = None
+    kept: bool = False

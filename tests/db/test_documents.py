@@ -7,6 +7,7 @@ import orjson
 import pytest
 from hypothesis import given
 
+from app.db import documents
 from app.db.documents import (
     MAX_BYTES,
     canonical_json,
@@ -108,7 +109,16 @@ def test_a_revision_is_a_token_and_a_hint() -> None:
 def test_tokens_are_random_and_have_no_dot() -> None:
     tokens = {new_token() for _ in range(1_000)}
     assert len(tokens) == 1_000
-    assert all("." not in token and len(token) == 24 for token in tokens)
+    assert len({token[13:] for token in tokens}) == 1_000
+    assert all("." not in token and len(token) == 25 for token in tokens)
+
+
+def test_a_later_token_is_greater(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = []
+    for second in (1_700_000_000, 1_700_000_001, 4_000_000_000):
+        monkeypatch.setattr(documents, "time_ns", lambda second=second: second * 1_000_000_000)
+        tokens.append(new_token())
+    assert tokens == sorted(tokens)
 
 
 def test_more_keys_than_are_remembered_are_checked_all_the_same() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.db import Query, factory, get_database_service, open_database
-from app.db.factory import BACKENDS, Backend
+from app.db.factory import BACKENDS, Driver
 from app.errors import WherryError
 from tests.db.contract.given import fill, make_schema
 
@@ -38,7 +38,7 @@ def test_an_unknown_provider_is_named_with_those_that_are_known(provider: str) -
 
 
 def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    lacking = {"odd": Backend("app.db.backends.no_such_backend", "Odd", "pip install wherry[odd]")}
+    lacking = {"odd": Driver("app.db.backends.no_such_backend", "Odd", "pip install wherry[odd]")}
     monkeypatch.setattr(factory, "BACKENDS", lacking)
     with pytest.raises(WherryError, match=r"pip install wherry\[odd\]"):
         get_database_service(Settings("odd"))

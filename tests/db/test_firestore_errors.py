@@ -102,7 +102,7 @@ class TestProvoked:
                 update.fields["text"].string_value = "x" * size
             with pytest.raises(grpc.RpcError) as caught:
                 client.write("Commit", request, time.monotonic() + 10)
-            assert isinstance(service._translate(caught.value), TooLarge)
+            assert isinstance(service._translate(caught.value), TooLarge)  # type: ignore[attr-defined]
 
     @pytest.mark.parametrize("project", ["Bad Project", "a/b"])
     def test_a_project_that_cannot_be(self, backend: FirestoreBackend, project: str) -> None:

@@ -24,6 +24,7 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 import orjson
 
+from app.db.backend import Backend
 from app.db.backends.couchdb_cells import Cells
 from app.db.backends.couchdb_collections import Collections, Table
 from app.db.backends.couchdb_doctor import examine
@@ -47,7 +48,6 @@ from app.db.names import Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan
 from app.db.schema import Index, Schema
-from app.db.service import DatabaseService
 from app.db.writes import ABSENT, ANY, Expected, Outcome, Prepared
 from app.errors import WherryError
 
@@ -79,7 +79,7 @@ class _Place(NamedTuple):
     path: str
 
 
-class CouchDatabase(DatabaseService):
+class CouchDatabase(Backend):
     """The contract on a CouchDB server."""
 
     capabilities: ClassVar = Capabilities(fresh_queries=True, native_commit=False, shared=True, durable=True)
@@ -159,7 +159,7 @@ class CouchDatabase(DatabaseService):
             raise self._translate(error) from error
 
     def recover_commits(self) -> list[str]:
-        """See DatabaseService."""
+        """See Backend."""
         done = self.recover()
         counts = (
             (done.aborted, "commits that were cut off: aborted"),
@@ -274,6 +274,9 @@ class CouchDatabase(DatabaseService):
 
     def _write_batch(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
         return self._writer.batch(self._table(name), name, documents)
+
+    def _write_newer(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
+        return self._writer.batch(self._table(name), name, documents, only_newer=True)
 
     def _sweep(self) -> None:
         """Recover and tidy now and then, beside the commits: a few requests every fifty of them, or once a minute."""

@@ -158,8 +158,10 @@ class Writer:
 
     # Bulk
 
-    def batch(self, table: Table, name: Name, documents: Sequence[tuple[str, Portable]]) -> list[Outcome]:
-        """An answer for every document, in order."""
+    def batch(
+        self, table: Table, name: Name, documents: Sequence[tuple[str, Portable]], only_newer: bool = False
+    ) -> list[Outcome]:
+        """An answer for every document, in order. With ``only_newer`` a stored one that is as new or newer stands."""
         outcomes: dict[str, Outcome] = {}
         part: list[Target] = []
         size = 0
@@ -169,13 +171,13 @@ class Writer:
             part.append(Target(table, name, id, document_key(name, id), token, portable.data))
             size += len(portable.data)
             if size >= _BATCH_BYTES or len(part) >= _BATCH:
-                self._bulk(part, kept, outcomes)
+                self._bulk(part, kept, outcomes, only_newer)
                 part, size = [], 0
         if part:
-            self._bulk(part, kept, outcomes)
+            self._bulk(part, kept, outcomes, only_newer)
         return [outcomes[id] for id, _ in documents]
 
-    def _bulk(self, targets: list[Target], kept: set[str], outcomes: dict[str, Outcome]) -> None:
+    def _bulk(self, targets: list[Target], kept: set[str], outcomes: dict[str, Outcome], only_newer: bool) -> None:
         """Create them, and replace those that turn out to exist, until each is decided."""
         revs: dict[str, str] = {}
         waiting = targets
@@ -197,14 +199,18 @@ class Writer:
                 if lost and target.id not in kept and found.get(TOKEN) == target.token:
                     outcomes[target.id] = Outcome(target.id, self._rev(target, found["_rev"]))
                 elif INTENT in found:
-                    outcomes[target.id] = self._alone(target)
+                    outcomes[target.id] = self._alone(target, only_newer)
+                elif only_newer and found[TOKEN] >= target.token:
+                    outcomes[target.id] = Outcome(
+                        target.id, self._rev(target._replace(token=found[TOKEN]), found["_rev"]), kept=True
+                    )
                 else:
                     revs[target.id] = found["_rev"]
             waiting = [target for target in waiting if target.id not in outcomes]
             if not waiting:
                 return
         for target in waiting:
-            outcomes[target.id] = self._alone(target)
+            outcomes[target.id] = self._alone(target, only_newer)
 
     def _bulk_once(self, targets: Sequence[Target], revs: dict[str, str], outcomes: dict[str, Outcome]) -> bool:
         """One request; True if its answer was lost. A bad document fails all of them: then they are halved."""
@@ -235,10 +241,17 @@ class Writer:
                 outcomes[target.id] = Outcome(target.id, None, refused)
         return False
 
-    def _alone(self, target: Target) -> Outcome:
+    def _alone(self, target: Target, only_newer: bool) -> Outcome:
         """One document of a bulk write that somebody else is busy with."""
         try:
-            return Outcome(target.id, self._rev(target, self._write(target, ANY)))
+            expect: Expected = ANY
+            if only_newer:
+                place = (target.name, target.id)
+                cell = self._records.settled([place]).get(place)
+                if cell is not None and cell.token >= target.token:
+                    return Outcome(target.id, cell.token, kept=True)
+                expect = ABSENT if cell is None else cell.token
+            return Outcome(target.id, self._rev(target, self._write(target, expect)))
         except (Conflict, InvalidDocument, TooLarge) as error:
             return Outcome(target.id, None, error)
         except CouchError as error:

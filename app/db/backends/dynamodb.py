@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Protocol, Self
 from urllib.parse import SplitResult, parse_qs, unquote
 
+from app.db.backend import Backend
 from app.db.backends.dynamodb_client import Client, Target
 from app.db.backends.dynamodb_collections import Capacity, Collections
 from app.db.backends.dynamodb_doctor import examine
@@ -25,6 +26,7 @@ from app.db.backends.dynamodb_errors import DynamoError, translate
 from app.db.backends.dynamodb_layout import Table
 from app.db.backends.dynamodb_reading import Reader
 from app.db.backends.dynamodb_writing import Entry, Writer
+from app.db.backends.newer import Expecting, write_newer
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable
 from app.db.errors import DatabaseError, InvalidQuery, NotFound, Unavailable
@@ -33,8 +35,7 @@ from app.db.names import Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan
 from app.db.schema import Collection, CollectionScope, Index, Schema
-from app.db.service import DatabaseService
-from app.db.writes import Expected, Outcome, Prepared
+from app.db.writes import ABSENT, Expected, Outcome, Prepared
 from app.errors import WherryError
 
 _TABLES_LIMIT = 10_000
@@ -57,7 +58,6 @@ class DynamoSettings(Protocol):
     def dynamodb_endpoint(self) -> str: ...
     @property
     def dynamodb_prefix(self) -> str: ...
-
     @property
     def dynamodb_billing_mode(self) -> str: ...
     @property
@@ -65,7 +65,8 @@ class DynamoSettings(Protocol):
     @property
     def dynamodb_write_units(self) -> int: ...
 
-class DynamoDatabase(DatabaseService):
+
+class DynamoDatabase(Backend):
     """The contract on DynamoDB tables. ``timeout``: seconds for a request with its repetitions; ``grace``: for how long
     after that a write may still happen."""
 
@@ -91,12 +92,12 @@ class DynamoDatabase(DatabaseService):
         super().__init__(schema, **options)
         if not _PREFIX.fullmatch(prefix):
             raise WherryError("DYNAMODB_PREFIX has 3 to 180 letters, digits and the signs _ . -")
-        self._client = Client(Target(region, endpoint, access_key, secret_key), timeout)
         if min(read_units, write_units) < 0 or (read_units > 0) != (write_units > 0):
             raise WherryError(
                 "DYNAMODB_READ_UNITS and DYNAMODB_WRITE_UNITS (read_units and write_units in a URL) must both be at"
                 " least 1, or both 0 for tables on demand."
             )
+        self._client = Client(Target(region, endpoint, access_key, secret_key), timeout)
         self._catalogue = Collections(
             self._client,
             prefix,
@@ -120,9 +121,9 @@ class DynamoDatabase(DatabaseService):
             prefix=settings.dynamodb_prefix,
             region=settings.dynamodb_region,
             endpoint=settings.dynamodb_endpoint,
-            **options,
             read_units=settings.dynamodb_read_units if provisioned else 0,
             write_units=settings.dynamodb_write_units if provisioned else 0,
+            **options,
         )
 
     @classmethod
@@ -208,6 +209,19 @@ class DynamoDatabase(DatabaseService):
         outcomes = self._writer.write_batch(table, name, documents, lambda: self._writable(name)[0])
         self._catch_up([(name, id, leased) for id, _ in documents])
         return outcomes
+
+    def _write_newer(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
+        def write(older: list[Expecting]) -> list[Outcome]:
+            table, leased = self._writable(name)
+            # A batch takes no conditions, so a document that is missing is put without one; what somebody creates
+            # under its id in the milliseconds between is replaced. Transactions would cost twice as much.
+            absent = [(id, portable) for id, portable, expect in older if expect is ABSENT]
+            outcomes = self._writer.write_batch(table, name, absent, lambda: self._writable(name)[0])
+            outcomes += self._writer.replace_many(table, name, [one for one in older if one[2] is not ABSENT])
+            self._catch_up([(name, id, leased) for id, _, _ in older])
+            return outcomes
+
+        return write_newer(documents, lambda ids: self._get_many(name, ids), write)
 
     def _catch_up(self, written: list[tuple[Name, str, Leased]]) -> None:
         """Give documents the keys of indexes that were added while their write was held up beyond all bounds."""

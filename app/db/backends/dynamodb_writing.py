@@ -8,7 +8,7 @@ read. Where neither decides, the error says that the outcome is unknown.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from app.db.backends.dynamodb_client import Answer, Client, Payload
@@ -24,6 +24,7 @@ from app.db.backends.dynamodb_errors import (
 from app.db.backends.dynamodb_layout import Table
 from app.db.backends.dynamodb_reading import Reader
 from app.db.backends.dynamodb_values import Item
+from app.db.backends.newer import Expecting
 from app.db.documents import Portable, new_token, split_rev
 from app.db.errors import Conflict, NotFound, Throttled
 from app.db.names import Name
@@ -131,6 +132,26 @@ class Writer:
                 puts.append(_Put(id, token, table.item(name, id, token, portable.body)))
             outcomes += self._put_all(table, name, puts)
             table = renew()
+        return outcomes
+
+    def replace_many(self, table: Table, name: Name, documents: Sequence[Expecting]) -> list[Outcome]:
+        """Replace each if it has the expected revision, keeping the token that comes with it; else Conflict."""
+        puts = []
+        payloads: list[Payload] = []
+        for id, portable, expect in documents:
+            token = split_rev(str(portable.rev))[0]
+            puts.append(_Put(id, token, table.item(name, id, token, portable.body)))
+            payloads.append({"TableName": table.name, "Item": puts[-1].item, **_condition(expect)})
+        outcomes: list[Outcome] = []
+        for put, result in zip(puts, self._client.call_all("PutItem", payloads, "WRITE"), strict=True):
+            if isinstance(result, ReplyLost):
+                outcomes += self._settled(table, name, [put], result).values()
+            elif isinstance(result, Refused) and result.code == CONDITION_FAILED:
+                outcomes.append(Outcome(put.id, None, Conflict([(name.path, put.id)])))
+            elif isinstance(result, DynamoError):
+                outcomes.append(Outcome(put.id, None, translate(result)))
+            else:
+                outcomes.append(Outcome(put.id, put.token))
         return outcomes
 
     def _alone(self, table: Table, write: Prepared) -> str | None:

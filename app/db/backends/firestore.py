@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, parse_qs
 
 import orjson
 
+from app.db.backend import Backend
 from app.db.backends.firestore_client import FirestoreClient
 from app.db.backends.firestore_codec import (
     KEYS,
@@ -42,6 +43,7 @@ from app.db.backends.firestore_queries import (
 )
 from app.db.backends.firestore_writing import Entry as WriteEntry
 from app.db.backends.firestore_writing import Writer, check_request, entry_of, growing_waits
+from app.db.backends.newer import Expecting, write_newer
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable, new_token, split_rev
 from app.db.errors import DatabaseError, InvalidQuery, NotFound, Throttled, Unavailable
@@ -50,7 +52,6 @@ from app.db.names import MAX_ID_BYTES, MAX_TENANT_BYTES, Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan
 from app.db.schema import Collection, CollectionScope, Index, Schema
-from app.db.service import DatabaseService
 from app.db.writes import ANY, Expected, Outcome, Prepared
 from app.errors import WherryError
 
@@ -72,7 +73,7 @@ class FirestoreSettings(Protocol):
     def firestore_credentials(self) -> str: ...
 
 
-class FirestoreDatabase(DatabaseService):
+class FirestoreDatabase(Backend):
     """The contract on one Firestore database in native mode.
 
     ``deadline`` bounds every operation in seconds (bulk writes: every request, twice as long). ``lease`` is how long a
@@ -255,7 +256,14 @@ class FirestoreDatabase(DatabaseService):
         return revs
 
     def _write_batch(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
-        leased = self._writable(name)
+        return self._write_expecting(name, [(id, portable, ANY) for id, portable in documents])
+
+    def _write_newer(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
+        return write_newer(
+            documents, lambda ids: self._get_many(name, ids), lambda older: self._write_expecting(name, older)
+        )
+
+    def _write_expecting(self, name: Name, documents: list[Expecting]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for start in range(0, len(documents), _WRITE_AT_ONCE):
             leased = self._writable(name)  # a long batch outlives a lease
@@ -264,13 +272,13 @@ class FirestoreDatabase(DatabaseService):
                     name,
                     id,
                     self._document(name, id),
-                    ANY,
+                    expect,
                     portable,
                     False,
                     leased.entry.written,
                     new_token() if portable.rev is None else split_rev(portable.rev)[0],
                 )
-                for id, portable in documents[start : start + _WRITE_AT_ONCE]
+                for id, portable, expect in documents[start : start + _WRITE_AT_ONCE]
             ]
             part = self._writer.write_many(entries, self._bulk_deadline)
             outcomes += part
@@ -278,7 +286,7 @@ class FirestoreDatabase(DatabaseService):
             if any(isinstance(one.error, Unavailable) and not isinstance(one.error, Throttled) for one in part):
                 # Each further part would wait as long as this one.
                 gone = Unavailable("Not sent, as Firestore did not answer for the documents before.", retry_after=2)
-                outcomes += [Outcome(id, None, gone) for id, _ in documents[start + _WRITE_AT_ONCE :]]
+                outcomes += [Outcome(id, None, gone) for id, _, _ in documents[start + _WRITE_AT_ONCE :]]
                 break
         return outcomes
 

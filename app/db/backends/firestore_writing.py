@@ -33,6 +33,8 @@ _BULK_DOCUMENTS: Final = 200
 _BULK_BYTES: Final = 2_000_000
 _NOT_APPLIED_IN_BULK: Final = frozenset({8, 10})
 """RESOURCE_EXHAUSTED and ABORTED: worth another try."""
+_EXPECTATION_FAILED: Final = frozenset({5, 6, 9})
+"""NOT_FOUND, ALREADY_EXISTS and FAILED_PRECONDITION."""
 _BULK_TRIES: Final = 6
 
 
@@ -103,7 +105,10 @@ class Writer:
         raise AssertionError
 
     def write_many(self, entries: Sequence[Entry], seconds: float) -> list[Outcome]:
-        """In bulk, not atomic, without expectations; an answer for each. ``seconds`` bound each request."""
+        """Puts in bulk, not atomic, an answer for each; Conflict also where only a hint is stale.
+
+        ``seconds`` bound each request.
+        """
         outcomes: list[Outcome] = []
         for part in _parts(entries):
             outcomes += self._write_part(part, seconds)
@@ -115,10 +120,7 @@ class Writer:
             pending = [entry for entry in part if entry.id not in done]
             request = BatchWriteRequest(database=self._client.root)
             for entry in pending:
-                update = request.writes.add().update
-                update.name = entry.path
-                if entry.portable is not None:
-                    put_fields(update.fields, entry.portable.body, entry.token, entry.indexes)
+                _put_write(request.writes.add(), entry, _expected_time(entry))
             try:
                 answer = self._client.write("BatchWrite", request, time.monotonic() + seconds)
             except grpc.RpcError as error:
@@ -127,6 +129,8 @@ class Writer:
             for entry, result, status in zip(pending, answer.write_results, answer.status, strict=True):
                 if status.code == 0:
                     done[entry.id] = Outcome(entry.id, _rev_of(entry, result))
+                elif status.code in _EXPECTATION_FAILED and entry.expect is not ANY:
+                    done[entry.id] = Outcome(entry.id, None, _conflict([entry]))
                 elif status.code not in _NOT_APPLIED_IN_BULK or attempt == _BULK_TRIES - 1:
                     done[entry.id] = Outcome(entry.id, None, translate_code(status.code, status.message))
             if len(done) == len(part):

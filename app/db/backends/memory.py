@@ -14,6 +14,7 @@ from urllib.parse import SplitResult
 
 import orjson
 
+from app.db.backend import Backend
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable, new_token, split_rev
 from app.db.errors import Conflict, DatabaseError, InvalidQuery, NotFound, Unavailable
@@ -22,7 +23,6 @@ from app.db.names import Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan, Span
 from app.db.schema import Collection, CollectionScope, Index, Schema
-from app.db.service import DatabaseService
 from app.db.sortkeys import encode_fields
 from app.db.writes import ABSENT, ANY, Expected, Outcome, Prepared
 
@@ -99,7 +99,7 @@ class _Table:
             partition.add_index(index)
 
 
-class MemoryDatabase(DatabaseService):
+class MemoryDatabase(Backend):
     """Everything in this process's memory, gone when it ends."""
 
     capabilities: ClassVar = Capabilities(fresh_queries=True, native_commit=True, shared=False, durable=False)
@@ -176,6 +176,20 @@ class MemoryDatabase(DatabaseService):
                 token = new_token() if portable.rev is None else split_rev(portable.rev)[0]
                 partition.put(id, _Row(token, portable.data))
                 outcomes.append(Outcome(id, token))
+        return outcomes
+
+    def _write_newer(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
+        outcomes = []
+        with self._lock:
+            partition = self._partition(name)
+            for id, portable in documents:
+                row = partition.rows.get(id)
+                token, _ = split_rev(str(portable.rev))
+                if row is not None and row.token >= token:
+                    outcomes.append(Outcome(id, row.token, kept=True))
+                else:
+                    partition.put(id, _Row(token, portable.data))
+                    outcomes.append(Outcome(id, token))
         return outcomes
 
     def _walk(self, name: Name, walk: Walk) -> Slice:

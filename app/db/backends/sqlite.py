@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, parse_qs, unquote
 
 from orjson import loads
 
+from app.db.backend import Backend
 from app.db.backends.sqlite_connections import LAYOUT_VERSION, SYNCHRONOUS, Registry
 from app.db.backends.sqlite_tables import (
     STALE_LAYOUT,
@@ -36,7 +37,6 @@ from app.db.names import Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan
 from app.db.schema import Collection, CollectionScope, Index, Schema
-from app.db.service import DatabaseService
 from app.db.sortkeys import encode_fields
 from app.db.writes import ABSENT, ANY, Expected, Outcome, Prepared
 from app.errors import WherryError
@@ -61,7 +61,7 @@ class SqliteSettings(Protocol):
     def sqlite_busy_timeout(self) -> float: ...
 
 
-class SqliteDatabase(DatabaseService):
+class SqliteDatabase(Backend):
     """The contract on one SQLite file."""
 
     capabilities: ClassVar = Capabilities(fresh_queries=True, native_commit=True, shared=True, durable=True)
@@ -244,6 +244,40 @@ class SqliteDatabase(DatabaseService):
         for start in range(0, len(documents), _BATCH):
             outcomes += self._fresh(partial(write, documents[start : start + _BATCH]))
         return outcomes
+
+    def _write_newer(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
+        def write(part: list[tuple[str, Portable]]) -> list[Outcome]:
+            table = self._writable(name)
+            tokens = {id: split_rev(str(portable.rev))[0] for id, portable in part}
+            rows = [
+                (name.tenant, id, tokens[id], portable.data.decode(), *table.keys(portable.body))
+                for id, portable in part
+            ]
+            with self._transaction("BEGIN IMMEDIATE") as connection:
+                # The usual copy meets nothing newer; only if it does are the rows looked at, before they are written.
+                connection.execute("SAVEPOINT newer")
+                kept: dict[str, str] = {}
+                if connection.executemany(table.save_newer, rows).rowcount < len(rows):
+                    connection.execute("ROLLBACK TO newer")
+                    kept = self._as_new(table, name, tokens)
+                    connection.executemany(table.save_newer, [row for row in rows if row[1] not in kept])
+                connection.execute("RELEASE newer")
+            return [Outcome(id, kept.get(id, token), kept=id in kept) for id, token in tokens.items()]
+
+        outcomes = []
+        for start in range(0, len(documents), _BATCH):
+            outcomes += self._fresh(partial(write, documents[start : start + _BATCH]))
+        return outcomes
+
+    def _as_new(self, table: Table, name: Name, tokens: dict[str, str]) -> dict[str, str]:
+        """The revisions, by id, of the documents that are stored with the given token or a newer one."""
+        found: dict[str, str] = {}
+        ids = list(tokens)
+        for start in range(0, len(ids), _IN_AT_MOST):
+            part = ids[start : start + _IN_AT_MOST]
+            rows = self._connection().execute(table.revisions(len(part)), (name.tenant, *part))
+            found.update({id: rev for id, rev in rows if rev >= tokens[id]})
+        return found
 
     def _apply(self, write: Prepared) -> str | None:
         """One entry of a commit, within its transaction."""

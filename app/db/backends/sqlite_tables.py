@@ -62,6 +62,10 @@ class Table:
         """(tenant, id ...) -> id, rev, data"""
         return f"SELECT id, rev, data FROM {quoted(self.name)} WHERE tenant = ? AND id IN ({marks(number)})"
 
+    def revisions(self, number: int) -> str:
+        """(tenant, id ...) -> id, rev"""
+        return f"SELECT id, rev FROM {quoted(self.name)} WHERE tenant = ? AND id IN ({marks(number)})"
+
     @cached_property
     def create(self) -> str:
         """(tenant, id, rev, data, keys ...); no row is changed where the document exists."""
@@ -76,6 +80,11 @@ class Table:
         """(tenant, id, rev, data, keys ...)"""
         changes = ", ".join(f"{column} = excluded.{column}" for column in self._changing)
         return self.create.replace("DO NOTHING", f"DO UPDATE SET {changes}")
+
+    @cached_property
+    def save_newer(self) -> str:
+        """(tenant, id, rev, data, keys ...); no row is changed where the revision is the same or a newer one."""
+        return f"{self.save} WHERE excluded.rev > rev"
 
     @cached_property
     def replace(self) -> str:

@@ -1,5 +1,7 @@
 """Revisions: when a write conflicts, and what the token is."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from app.db import Check, Conflict, DatabaseService, Delete, InvalidDocument, NotFound, Put
@@ -160,9 +162,67 @@ class TestKeptRevisions:
         service.write_batch(OTHERS, [source], keep_revisions=True)
         assert service.get(OTHERS, "a")["n"] == 1
 
+    def test_a_copy_does_not_undo_a_newer_write(self, service: DatabaseService) -> None:
+        for id in ("older", "same", "newer", "missing"):
+            service.save(NOTES, id, {"n": 1})
+        service.write_batch(OTHERS, [service.get(NOTES, "older"), service.get(NOTES, "same")], keep_revisions=True)
+        service.save(NOTES, "older", {"n": 2})
+        service.save(OTHERS, "newer", {"n": 3})
+        copied = list(service.list_all(NOTES))
+        outcomes = {one.id: one for one in service.write_batch(OTHERS, copied, only_newer=True)}
+        assert {id: one.kept for id, one in outcomes.items()} == {
+            "missing": False,
+            "newer": True,
+            "older": False,
+            "same": True,
+        }
+        found = service.get_many(OTHERS, ["older", "same", "newer", "missing"])
+        assert {id: document["n"] for id, document in found.items()} == {
+            "older": 2,
+            "same": 1,
+            "newer": 3,
+            "missing": 1,
+        }
+        for id, one in outcomes.items():
+            assert one.error is None
+            assert split_rev(str(one.rev))[0] == split_rev(found[id]["_rev"])[0]
+        for document in copied:
+            if document["_id"] != "newer":
+                assert split_rev(document["_rev"])[0] == split_rev(found[document["_id"]]["_rev"])[0]
+
+    def test_a_copy_beside_writers_undoes_none_of_their_writes(self, service: DatabaseService) -> None:
+        ids = [f"n{number}" for number in range(30)]
+        for id in ids:
+            service.save(NOTES, id, {"n": 1})
+        copied = list(service.list_all(NOTES))
+        service.write_batch(OTHERS, copied, keep_revisions=True)
+        with ThreadPoolExecutor(1) as threads:
+            copying = threads.submit(lambda: [service.write_batch(OTHERS, copied, only_newer=True) for _ in range(5)])
+            for id in ids:
+                service.save(OTHERS, id, {"n": 2})
+            rounds = copying.result()
+        assert all(one.error is None for outcomes in rounds for one in outcomes)
+        assert {document["n"] for document in service.list_all(OTHERS)} == {2}
+
+    def test_a_large_copy_is_kept_or_written_document_by_document(self, service: DatabaseService) -> None:
+        for id in ("n0", "n1499"):
+            service.save(NOTES, id, {"n": 1})
+        first = service.get(NOTES, "n0")
+        copied = [{"_id": f"n{number}", "_rev": first["_rev"], "n": number} for number in range(1_500)]
+        service.save(OTHERS, "n1499", {"n": -1})
+        outcomes = service.write_batch(OTHERS, copied, only_newer=True)
+        assert [one.id for one in outcomes if one.kept] == ["n1499"]
+        assert [one.kept for one in service.write_batch(OTHERS, copied, only_newer=True)] == [True] * 1_500
+        assert service.count(OTHERS, up_to=2_000) == (1_500, True)
+
+    @pytest.mark.parametrize("only_newer", [False, True])
     @pytest.mark.parametrize("rev", [None, "", ".hint", "x" * 201])
-    def test_a_document_without_a_good_revision_is_refused(self, service: DatabaseService, rev: str | None) -> None:
-        (outcome,) = service.write_batch(OTHERS, [{"_id": "a", "_rev": rev}], keep_revisions=True)
+    def test_a_document_without_a_good_revision_is_refused(
+        self, service: DatabaseService, rev: str | None, only_newer: bool
+    ) -> None:
+        (outcome,) = service.write_batch(
+            OTHERS, [{"_id": "a", "_rev": rev}], keep_revisions=not only_newer, only_newer=only_newer
+        )
         assert isinstance(outcome.error, InvalidDocument)
         assert outcome.error.path == "_rev"
         assert ids_of(service, OTHERS) == []
