@@ -200,10 +200,9 @@ class Writer:
                     outcomes[target.id] = Outcome(target.id, self._rev(target, found["_rev"]))
                 elif INTENT in found:
                     outcomes[target.id] = self._alone(target, only_newer)
-                elif only_newer and found[TOKEN] >= target.token:
-                    outcomes[target.id] = Outcome(
-                        target.id, self._rev(target._replace(token=found[TOKEN]), found["_rev"]), kept=True
-                    )
+                elif only_newer and (token := str(found.get(TOKEN) or found["_rev"])) >= target.token:
+                    rev = self._rev(target._replace(token=token), found["_rev"])
+                    outcomes[target.id] = Outcome(target.id, rev, kept=True)
                 else:
                     revs[target.id] = found["_rev"]
             waiting = [target for target in waiting if target.id not in outcomes]
