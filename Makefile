@@ -16,7 +16,7 @@ else
 NO_SERVER := and not server
 endif
 
-.PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation audit format lock servers clean venv-run venv-dev venv-bench
+.PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation show-backends show-migration audit format lock servers clean venv-run venv-dev venv-bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -47,7 +47,7 @@ check-static: venv-dev ## formatting, lint, types
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
-check: check-static test slow crash ## what CI runs
+check: check-static test slow crash servers ## what CI runs
 
 slow: venv-dev ## tests that take longer, such as a start from a clean clone
 	@$(PY) -m pytest -m "slow and not crash and not bench" $(ARGS)
@@ -63,6 +63,12 @@ bench: venv-bench ## measure side by side with other libraries; writes build/ben
 
 show-foundation: venv-bench ## run all of it at full size and write docs/evidence/foundation.md
 	@$(PY) -m scripts.show_foundation $(ARGS)
+
+show-backends: venv-bench ## run all of CouchDB, Firestore and DynamoDB at full size; writes docs/evidence/backends.md
+	@$(PY) -m scripts.show_backends $(ARGS)
+
+show-migration: venv-bench ## run all of the migration at full size and write docs/evidence/migration.md
+	@$(PY) -m scripts.show_migration $(ARGS)
 
 audit: venv-dev ## look the locked versions up in the list of known vulnerabilities (asks the network)
 	@$(PY) -m pip_audit --disable-pip --require-hashes --requirement requirements/all.txt

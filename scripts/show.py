@@ -104,10 +104,10 @@ def _commit() -> str:
     return _first_line(["git", "rev-parse", "--short=12", "HEAD"]) + (" with changes" if changed else "")
 
 
-def bench_figures() -> list[str]:
-    """A line for each measurement in build/bench.json: ratio, its 95 % interval, and the goal where it has one."""
+def bench_figures(file: str = "bench.json") -> list[str]:
+    """A line for each measurement in a file in build/: ratio, its 95 % interval, and the goal where it has one."""
     lines = []
-    for entry in json.loads((ROOT / "build" / "bench.json").read_text(encoding="utf-8")):
+    for entry in json.loads((ROOT / "build" / file).read_text(encoding="utf-8")):
         line = f"{entry['name']}: {entry['ratio']:.2f}"
         low, high = entry.get("low", entry["ratio"]), entry.get("high", entry["ratio"])
         if low != high:
@@ -142,7 +142,12 @@ def _first_line(command: Sequence[str]) -> str:
     return (ended.stdout.strip().splitlines() or ["unknown"])[0]
 
 
-def page(title: str, introduction: str, shown: Sequence[tuple[Step, Outcome]]) -> str:
+def page(
+    title: str,
+    introduction: str,
+    shown: Sequence[tuple[Step, Outcome]],
+    further_versions: Sequence[tuple[str, str]] = (),
+) -> str:
     """The page in Markdown."""
     passed = sum(outcome.passed for _, outcome in shown)
     lines = [
@@ -154,7 +159,7 @@ def page(title: str, introduction: str, shown: Sequence[tuple[Step, Outcome]]) -
         "",
         "| | |",
         "|---|---|",
-        *(f"| {name} | {value} |" for name, value in versions()),
+        *(f"| {name} | {value} |" for name, value in [*versions(), *further_versions]),
         "",
         "| step | result | seconds | on commit | what it shows |",
         "|---|---|---|---|---|",
@@ -199,7 +204,13 @@ def _save(target: Path, name: str, outcome: Outcome) -> None:
     _kept(target).write_text(json.dumps(fields, indent=1), encoding="utf-8")
 
 
-def main(title: str, introduction: str, target: Path, steps: Sequence[Step]) -> None:
+def main(
+    title: str,
+    introduction: str,
+    target: Path,
+    steps: Sequence[Step],
+    further_versions: Callable[[], Sequence[tuple[str, str]]] = tuple,
+) -> None:
     """Run every step, or with --only some of them; write the page; leave with 0 if all that have run passed."""
     arguments = argparse.ArgumentParser(description=introduction)
     arguments.add_argument("--only", help="run only the steps whose name contains this, again")
@@ -227,6 +238,6 @@ def main(title: str, introduction: str, target: Path, steps: Sequence[Step]) -> 
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         shown = [(step, outcomes[step.name]) for step in steps]
-        target.write_text(page(title, introduction, shown), encoding="utf-8")
+        target.write_text(page(title, introduction, shown, further_versions()), encoding="utf-8")
         print(f"wrote {target.relative_to(ROOT)}")
     sys.exit(0 if all(outcome.passed for outcome in outcomes.values()) else 1)

@@ -67,7 +67,7 @@ STEPS = (
     ),
     Step(
         "Measurements",
-        ("make", "bench"),
+        ("make", "bench", "ARGS=contract peers growth web"),
         "Costs beside plain statements and other libraries; the figures are in build/bench.json.",
         timeout=3_600,
         read=bench_figures,
