@@ -27,7 +27,8 @@ from app.db.documents import (
 from app.db.errors import Conflict, DatabaseError, InvalidDocument, InvalidQuery, NotFound, TooLarge, Unavailable
 from app.db.metrics import Meter, measure
 from app.db.names import MAX_ID_BYTES, Name, check_collection, check_id, parse_name
-from app.db.paging import Slice, Walk, count_documents, query_page
+from app.db.overlay import Overlay
+from app.db.paging import Slice, Walk, Walker, count_documents, query_page
 from app.db.planner import Plan
 from app.db.query import Condition, Page, Query, check_conditions
 from app.db.schema import CollectionScope, Index, Schema
@@ -53,6 +54,8 @@ class Backend(DatabaseService):
 
     capabilities: ClassVar[Capabilities]
     driver_errors: ClassVar[tuple[type[Exception], ...]]
+    beyond: ClassVar[int] = 2
+    """How many entries more than the contract's bound the database takes in a commit, for a migration's own."""
 
     def __init__(
         self,
@@ -141,8 +144,11 @@ class Backend(DatabaseService):
 
     def query(self, collection: str, query: Query) -> Page:
         name = self._names.get(collection) or self._name(collection)
+        walker: Walker = self
+        if query.recent and not self.capabilities.fresh_queries:
+            walker = Overlay(self, query.recent, self.get_many(collection, query.recent), query.order_by)
         try:
-            return query_page(self, name, query)
+            return query_page(walker, name, query)
         except self.driver_errors as error:
             raise self._translate(error) from error
 
@@ -201,7 +207,18 @@ class Backend(DatabaseService):
             raise self._translate(error) from error
 
     def commit(self, writes: Sequence[Write]) -> list[Saved | None]:
-        prepared = self._prepared(writes)
+        return self._committed(self._prepared(writes))
+
+    def commit_with(self, writes: Sequence[Write], own: Sequence[Write]) -> list[Saved | None]:
+        """``commit`` with entries of a migration's ``own`` beside the caller's, for which alone it answers.
+
+        They do not count to the contract's bounds where the database takes more (``beyond``); where it does not, there
+        is room for so many fewer of the caller's.
+        """
+        bound = MAX_TOGETHER + min(self.beyond, len(own))
+        return self._committed(self._prepared([*writes, *own], bound, len(own)))[: len(writes)]
+
+    def _committed(self, prepared: list[Prepared]) -> list[Saved | None]:
         if not prepared:
             return []
         try:
@@ -323,9 +340,11 @@ class Backend(DatabaseService):
             owner = "tenants: name it <tenant>/" + name.collection if scope == "tenant" else "the installation"
             raise InvalidQuery(f"this collection belongs to {owner}", name=name.path)
 
-    def _prepared(self, writes: Sequence[Write]) -> list[Prepared]:
-        if len(writes) > MAX_TOGETHER:
-            raise TooLarge(f"A commit has at most {MAX_TOGETHER} entries, not {len(writes)}.")
+    def _prepared(self, writes: Sequence[Write], bound: int = MAX_TOGETHER, own: int = 0) -> list[Prepared]:
+        """The entries, checked; the last ``own`` of them are not the caller's."""
+        if len(writes) > bound:
+            while_ = "While the data is being carried to another database a" if own else "A"
+            raise TooLarge(f"{while_} commit has at most {bound - own} entries, not {len(writes) - own}.")
         prepared: list[Prepared] = []
         seen: set[tuple[Name, str]] = set()
         for write in writes:
@@ -335,9 +354,14 @@ class Backend(DatabaseService):
             seen.add((name, id))
             expect = write.expect
             portable: Portable | None = None
+            token = ""
             if type(write) is Put:
                 portable = check_document(write.document, id)
-                if expect is ANY and portable.rev is not None:
+                if write.keep_revision:
+                    token = split_rev(_checked_revision(portable.rev))[0]
+                    if not token:
+                        raise InvalidDocument("has no token to keep", path="_rev")
+                elif expect is ANY and portable.rev is not None:
                     expect = portable.rev
             if type(expect) is str:
                 _checked_revision(expect)
@@ -345,8 +369,9 @@ class Backend(DatabaseService):
                 raise InvalidDocument(
                     "an expectation is a revision or ABSENT (or ANY, for Put and Delete)", path="expect"
                 )
-            prepared.append(Prepared(name, id, expect, portable, type(write) is Delete))
-        total = size_together([(part.body, part.data) for _, _, _, part, _ in prepared if part is not None])
+            prepared.append(Prepared(name, id, expect, portable, type(write) is Delete, token))
+        parts = [write.portable for write in prepared[: len(prepared) - own] if write.portable is not None]
+        total = size_together([(part.body, part.data) for part in parts])
         if total > MAX_BYTES_TOGETHER:
             raise TooLarge(f"A commit has at most {MAX_BYTES_TOGETHER:,} bytes, not {total:,}.")
         return prepared

@@ -454,7 +454,7 @@ def _check(writes: Sequence[Prepared], cells: Mapping[Key, Cell]) -> None:
 
 
 def _change(write: Prepared) -> tuple[str, Document | None]:
-    return (new_token(), write.portable.body) if write.portable is not None else ("", None)
+    return (write.token or new_token(), write.portable.body) if write.portable is not None else ("", None)
 
 
 def _outcome(cell: Cell, state: State) -> Cell | None:

@@ -7,6 +7,7 @@
     ├── InvalidQuery 400       names the offending field, operator or cursor
     ├── TooLarge 413
     └── Unavailable 503        with the wait, and whether the outcome of a write is unknown
+        ├── NotPrepared        a collection is not there, and may not be created at its first use
         ├── Unauthorised       the database refused our credentials or lacks a right
         ├── Throttled          the database asked us to slow down
         └── NotWritable        reads go on: the disk is full or the database read-only
@@ -93,6 +94,13 @@ class Unavailable(DatabaseError):
         super().__init__(message)
         self.retry_after = retry_after
         self.outcome = outcome
+
+
+class NotPrepared(Unavailable):
+    """A collection is not there, and this service may not create it."""
+
+    def __init__(self, collection: str) -> None:
+        super().__init__(f"The collection {collection!r} is not prepared: run 'wherry db prepare'.", retry_after=30.0)
 
 
 class Unauthorised(Unavailable):

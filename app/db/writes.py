@@ -32,12 +32,17 @@ class Saved(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Create or replace a document. ANY with a ``_rev`` in the document expects that revision."""
+    """Create or replace a document. ANY with a ``_rev`` in the document expects that revision.
+
+    ``keep_revision``: the document gets the revision token of its ``_rev`` instead of a new one, and ANY expects
+    nothing. So a copy that travels in a commit has the revisions of its source.
+    """
 
     collection: str
     id: str
     document: dict[str, Any]
     expect: Expected = ANY
+    keep_revision: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +67,17 @@ Write = Put | Delete | Check
 
 
 class Prepared(NamedTuple):
-    """A commit's entry as backends get it, checked: a put has a ``portable``; without one it is a delete or a check."""
+    """A commit's entry as backends get it, checked: a put has a ``portable``; without one it is a delete or a check.
+
+    ``token``, if it is not "", is the revision token that a put has to keep.
+    """
 
     name: Name
     id: str
     expect: Expected
     portable: Portable | None
     delete: bool
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

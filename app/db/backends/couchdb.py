@@ -240,7 +240,7 @@ class CouchDatabase(Backend):
         self._writer.delete(self._table(name), name, id, expect)
 
     def _commit(self, writes: list[Prepared]) -> list[str | None]:
-        if len(writes) == 1:
+        if len(writes) == 1 and not writes[0].token:
             return [self._commit_one(writes[0])]
         tables = {write.name: self._table(write.name) for write in writes}
         revs: list[str | None] = []

@@ -22,7 +22,7 @@ from app.db.backends.couchdb_errors import HttpFailure, failure
 from app.db.backends.couchdb_http import Session
 from app.db.backends.couchdb_layout import SYSTEM, design_document, design_name, quoted
 from app.db.capabilities import CollectionInfo
-from app.db.errors import InvalidQuery, NotWritable, Unavailable
+from app.db.errors import InvalidQuery, NotPrepared, NotWritable
 from app.db.names import Name
 from app.db.schema import Collection, CollectionScope, Index, Schema
 
@@ -94,9 +94,7 @@ class Collections:
         """The collection, or None where it does not exist and may be created by the first write."""
         table = self.look(collection)
         if table is None and not self._create_missing:
-            raise Unavailable(
-                f"The collection {collection!r} is not prepared: run 'wherry db prepare'.", retry_after=30.0
-            )
+            raise NotPrepared(collection)
         return table
 
     def look(self, collection: str) -> Table | None:

@@ -29,7 +29,7 @@ from app.db.backends.dynamodb_writing import Entry, Writer
 from app.db.backends.newer import Expecting, write_newer
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable
-from app.db.errors import DatabaseError, InvalidQuery, NotFound, Unavailable
+from app.db.errors import DatabaseError, InvalidQuery, NotFound, NotPrepared, Unavailable
 from app.db.index_registry import LEASE, Leased
 from app.db.names import Name
 from app.db.paging import Slice, Walk
@@ -72,6 +72,7 @@ class DynamoDatabase(Backend):
 
     capabilities: ClassVar = Capabilities(fresh_queries=False, native_commit=True, shared=True, durable=True)
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (DynamoError,)
+    beyond: ClassVar = 0  # a transaction of DynamoDB has at most 100 actions
 
     def __init__(
         self,
@@ -274,7 +275,7 @@ class DynamoDatabase(Backend):
         found = self._catalogue.leased(name.collection)
         if found is None:
             if not self.create_missing:
-                raise Unavailable(f"The collection {name.collection!r} is not prepared: run 'wherry db prepare'.")
+                raise NotPrepared(name.collection)
             return None
         self._check_scope(name, found[0].entry.scope)
         declared = self.schema.get(name.collection)

@@ -108,12 +108,12 @@ class Writer:
 
     def commit(self, entries: list[Entry]) -> list[str | None]:
         """All or nothing; the new token of every put."""
-        if len(entries) == 1:
+        if len(entries) == 1 and not entries[0].write.token:
             return [self._alone(*entries[0])]
         tokens: list[str | None] = []
         items = []
         for table, write in entries:
-            token = None if write.portable is None else new_token()
+            token = None if write.portable is None else write.token or new_token()
             tokens.append(token)
             items.append(_transact_item(table, write, token))
         self._transact(items, entries)

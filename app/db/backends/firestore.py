@@ -46,7 +46,7 @@ from app.db.backends.firestore_writing import Writer, check_request, entry_of, g
 from app.db.backends.newer import Expecting, write_newer
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable, new_token, split_rev
-from app.db.errors import DatabaseError, InvalidQuery, NotFound, Throttled, Unavailable
+from app.db.errors import DatabaseError, InvalidQuery, NotFound, NotPrepared, Throttled, Unavailable
 from app.db.index_registry import LEASE, Entry, IndexRegistry, Leased
 from app.db.names import MAX_ID_BYTES, MAX_TENANT_BYTES, Name
 from app.db.paging import Slice, Walk
@@ -315,7 +315,7 @@ class FirestoreDatabase(Backend):
             self._check_scope(name, scope)
             return True
         if not self.create_missing:
-            raise Unavailable(f"The collection {name.collection!r} is not prepared: run 'wherry db prepare'.")
+            raise NotPrepared(name.collection)
         return False
 
     def _lease(self, name: Name) -> Leased | None:

@@ -39,7 +39,8 @@ _BULK_TRIES: Final = 6
 
 
 class Entry(NamedTuple):
-    """One write as it is to be sent. ``must_exist`` makes an absent document a NotFound instead of a Conflict."""
+    """One write as it is to be sent. ``must_exist`` makes an absent document a NotFound instead of a Conflict;
+    ``kept``: the token is not new, so that finding it proves nothing."""
 
     name: Name
     id: str
@@ -50,13 +51,14 @@ class Entry(NamedTuple):
     indexes: tuple[Index, ...]
     token: str
     must_exist: bool = False
+    kept: bool = False
 
 
 def entry_of(write: Prepared, path: str, indexes: tuple[Index, ...], must_exist: bool = False) -> Entry:
     """A commit's entry with its path, and a new token if it puts something."""
-    name, id, expect, portable, delete = write
-    token = "" if portable is None else new_token()
-    return Entry(name, id, path, expect, portable, delete, indexes, token, must_exist)
+    name, id, expect, portable, delete, kept = write
+    token = "" if portable is None else kept or new_token()
+    return Entry(name, id, path, expect, portable, delete, indexes, token, must_exist, bool(kept))
 
 
 class Writer:
@@ -177,7 +179,7 @@ class Writer:
             for entry, one in zip(puts, stored, strict=True)
             if one is not None and token_of(one) == entry.token
         }
-        if not revs:
+        if all(entry.kept or entry.token not in revs for entry in puts):
             return None
         # What somebody else has replaced since has no hint to give.
         return [revs.get(entry.token, entry.token) if entry.token else None for entry in entries]

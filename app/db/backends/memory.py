@@ -17,7 +17,7 @@ import orjson
 from app.db.backend import Backend
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable, new_token, split_rev
-from app.db.errors import Conflict, DatabaseError, InvalidQuery, NotFound, Unavailable
+from app.db.errors import Conflict, DatabaseError, InvalidQuery, NotFound, NotPrepared
 from app.db.fields import parse_field
 from app.db.names import Name
 from app.db.paging import Slice, Walk
@@ -161,7 +161,7 @@ class MemoryDatabase(Backend):
             for write, partition in zip(writes, partitions, strict=True):
                 token = None
                 if write.portable is not None:
-                    token = new_token()
+                    token = write.token or new_token()
                     partition.put(write.id, _Row(token, write.portable.data))
                 elif write.delete and write.id in partition.rows:
                     partition.remove(write.id)
@@ -273,7 +273,7 @@ class MemoryDatabase(Backend):
         table = self._tables.get(name.collection)
         if table is None:
             if not self.create_missing:
-                raise Unavailable(f"The collection {name.collection!r} is not prepared: run 'wherry db prepare'.")
+                raise NotPrepared(name.collection)
             scope: CollectionScope = "tenant" if name.tenant else "installation"
             declared = self.schema.get(name.collection) or Collection(name.collection, scope)
             self._prepare(Schema([declared]), dry_run=False)

@@ -32,7 +32,7 @@ from app.db.backends.sqlite_tables import (
 )
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable, new_token, split_rev
-from app.db.errors import Conflict, DatabaseError, InvalidQuery, NotFound, NotWritable, Unavailable
+from app.db.errors import Conflict, DatabaseError, InvalidQuery, NotFound, NotPrepared, NotWritable, Unavailable
 from app.db.names import Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan
@@ -284,7 +284,7 @@ class SqliteDatabase(Backend):
         name, id, expect = write.name, write.id, write.expect
         table = self._writable(name)
         if write.portable is not None:
-            return self._put(table, name, id, write.portable, expect)
+            return self._put(table, name, id, write.portable, expect, write.token)
         connection = self._connection()
         if write.delete and expect is ANY:
             connection.execute(table.delete, (name.tenant, id))
@@ -296,10 +296,10 @@ class SqliteDatabase(Backend):
             connection.execute(table.delete, (name.tenant, id))
         return None
 
-    def _put(self, table: Table, name: Name, id: str, portable: Portable, expect: Expected) -> str:
+    def _put(self, table: Table, name: Name, id: str, portable: Portable, expect: Expected, token: str = "") -> str:
         """One statement that creates or replaces under the expectation."""
         body, data, _ = portable
-        token = new_token()
+        token = token or new_token()
         keys = [encode_fields(body, fields) for fields in table.paths]
         try:
             cursor = self._registry.local.cursor
@@ -374,7 +374,7 @@ class SqliteDatabase(Backend):
         declared = self.schema.get(name.collection)
         if table is None:
             if not self.create_missing:
-                raise Unavailable(f"The collection {name.collection!r} is not prepared: run 'wherry db prepare'.")
+                raise NotPrepared(name.collection)
             return None
         if declared and self.create_missing and not set(declared.indexes) <= set(table.indexes):
             table = self._grow(declared)
