@@ -16,7 +16,7 @@ else
 NO_SERVER := and not server
 endif
 
-.PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation show-backends show-migration audit format lock servers clean venv-run venv-dev venv-bench
+.PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation show-backends show-migration audit format lock servers smoke-couchdb clean venv-run venv-dev venv-bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ test: venv-dev ## the tests, without the slow ones (BACKEND=couchdb: only that b
 
 servers: venv-dev ## the tests on every database server that is here, or that WHERRY_REQUIRE names
 	@$(PY) -m pytest -m "server and not slow and not bench" $(ARGS)
+
+smoke-couchdb: venv-dev ## a look at the CouchDB backend on its stand-in from npm, where there is no CouchDB; proves nothing
+	@TEST_COUCHDB=pouchdb $(PY) -m pytest -m "$(QUICK)" tests/db/test_couchdb.py $(ARGS)
 
 check-static: venv-dev ## formatting, lint, types
 	$(PY) -m ruff format --check .

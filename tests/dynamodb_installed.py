@@ -6,9 +6,10 @@ user's cache folder at the first use.
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from tests.cache import bring, cache_folder
 
 VERSION = "2.6.1"
 REMEDY = (
@@ -27,16 +28,14 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 
-def cache_folder() -> Path:
-    """Where Maven's jars are kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "wherry" / f"dynamodb-local-{VERSION}"
+def _cached() -> Path:
+    return cache_folder(f"dynamodb-local-{VERSION}")
 
 
 def home() -> Path | None:
     """The folder of an installed DynamoDB Local."""
     named = os.environ.get("DYNAMODB_LOCAL_HOME")
-    for folder in (Path(named) if named else None, cache_folder()):
+    for folder in (Path(named) if named else None, _cached()):
         if folder is not None and jars_of(folder):
             return folder
     return None
@@ -68,17 +67,5 @@ def fetch() -> str:
     """Let Maven bring DynamoDB Local, if it is not here; "" or why that failed."""
     if home() is not None:
         return ""
-    folder = cache_folder()
-    work = folder.with_name(f"{folder.name}.{os.getpid()}")
-    work.mkdir(parents=True, exist_ok=True)
-    (work / "pom.xml").write_text(_POM, encoding="utf-8")
     command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=lib"]
-    try:
-        done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=300, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        shutil.rmtree(work, ignore_errors=True)
-        return f"Maven did not bring it: {error}"
-    if done.returncode == 0 and jars_of(work) and not folder.exists():
-        work.rename(folder)  # at once, so that nobody meets half of it
-    shutil.rmtree(work, ignore_errors=True)
-    return "" if home() is not None else f"Maven did not bring it: {(done.stdout + done.stderr)[-300:]}"
+    return bring(_cached(), ("pom.xml", _POM), command, jars_of)

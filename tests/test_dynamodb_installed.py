@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.dynamodb_installed import cache_folder, fetch, home, look
+from tests.cache import cache_folder
+from tests.dynamodb_installed import VERSION, fetch, home, look
 
 BRINGS = "#!/bin/sh\ngrep -q DynamoDBLocal pom.xml && mkdir lib && touch lib/DynamoDBLocal-0.jar\n"
 FAILS = "#!/bin/sh\necho no network\nexit 1\n"
@@ -43,16 +44,16 @@ def test_maven_brings_it_once(nothing_installed: Path) -> None:
     assert look()[0]
     assert home() is None
     assert fetch() == ""
-    assert home() == cache_folder()
+    assert home() == cache_folder(f"dynamodb-local-{VERSION}")
     make_program(nothing_installed / "mvn", FAILS)
     assert fetch() == ""
-    assert [path.name for path in cache_folder().parent.iterdir()] == [cache_folder().name]
+    assert [path.name for path in cache_folder("").iterdir()] == [f"dynamodb-local-{VERSION}"]
 
 
 def test_a_maven_that_fails_is_a_reason_and_leaves_nothing(nothing_installed: Path) -> None:
     make_program(nothing_installed / "mvn", FAILS)
     assert "no network" in fetch()
-    assert list(cache_folder().parent.iterdir()) == []
+    assert list(cache_folder("").iterdir()) == []
 
 
 @pytest.mark.parametrize("place", ["DynamoDBLocal.jar", "lib/DynamoDBLocal-1.jar"])

@@ -3,6 +3,9 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.couchdb_installed import stand_in
+from tests.db.pouchdb_server import wrong
+
 # The same examples every time, and no time limit for one, as machines may be busy.
 settings.register_profile(
     "wherry", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
@@ -15,7 +18,11 @@ SERVERS = frozenset({"couchdb_url", "dynamodb_url", "firestore_url"})
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses a server, before the run's selection by marks is made."""
+    """Mark what uses a server, before the run's selection by marks is made; and what CouchDB's stand-in gets wrong, if
+    the run asks for it."""
     for item in items:
-        if SERVERS & set(getattr(item, "fixturenames", ())):
+        fixtures = getattr(item, "fixturenames", ())
+        if SERVERS & set(fixtures):
             item.add_marker(pytest.mark.server)
+        if stand_in() and "couchdb_url" in fixtures and (reason := wrong(item.nodeid)):
+            item.add_marker(pytest.mark.skip(reason=reason))

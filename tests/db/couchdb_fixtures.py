@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import pouchdb_installed
+from tests.couchdb_installed import REMEDY, stand_in
 from tests.db.couchdb_server import CouchBackend, fresh_prefix, shared_url
-from tests.servers import require
+from tests.servers import missing, require
 
 __all__ = ["backend", "couchdb_url"]
 
@@ -14,6 +16,8 @@ __all__ = ["backend", "couchdb_url"]
 def couchdb_url() -> str:
     """The server's URL without a prefix; skips, or fails where CouchDB is required, if there is none."""
     require("couchdb")
+    if stand_in() and (failure := pouchdb_installed.fetch()):
+        missing("couchdb", failure, REMEDY)
     return shared_url()
 
 

@@ -15,7 +15,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from app.db import DatabaseService, Schema, open_database
 from app.db.backends.couchdb_http import Session
-from tests.couchdb_installed import installed
+from tests.couchdb_installed import installed, stand_in
+from tests.db.pouchdb_server import PouchServer
 from tests.db.server_process import ServerProcess, free_port
 
 __all__ = ["CouchBackend", "Server", "free_port", "fresh_prefix", "shared_url"]
@@ -88,7 +89,7 @@ def shared_url() -> str:
     if named:
         parts = urlsplit(named)
         return parts._replace(path="", query="").geturl()
-    server = Server(str(installed()))
+    server = PouchServer() if stand_in() else Server(str(installed()))
     server.start()
     return server.url
 
