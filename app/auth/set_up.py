@@ -9,7 +9,6 @@ from secrets import token_urlsafe
 
 from app.auth.entities import SetUp, SetUpLink
 from app.db.entities import new_id
-from app.db.query import Query
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
 from app.tenants.entities import Tenant
@@ -63,7 +62,7 @@ class SetUps:
         if found is not None and found.completed_at is not None:
             return False
         # The document may be missing where data was restored from a copy: then the accounts themselves say it.
-        return self.uow.store(User).first(Query(limit=1)) is None
+        return self.uow.store(User).none_at_all()
 
     def accepts(self, token: str) -> bool:
         """Whether a link can be used now. Reading this uses nothing up."""

@@ -15,7 +15,8 @@ Reading by id sees what this unit has registered. An id that no document can hav
 absent like any other that nobody stored: ids come from addresses and forms, and no caller has to look at them first.
 ``find``, ``rows``, ``first`` and ``count`` read committed data: what this unit added is not found yet, what it changed
 is found by its stored values (and is this unit's object), and what it removed is left out of ``find`` and ``first``
-only.
+only. Where the database's indexes lag, what others committed a moment ago may not be found yet, and what the unit's own
+session committed is (``app.db.recent``); so nothing that must be right rests on a query: it reads by id, or a claim.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -89,7 +90,7 @@ class EntityStore(Generic[T]):
         self._check(query.where, query.order_by)
         if query.fields is not None:
             raise InvalidQuery("find loads whole entities; rows takes fields", name="fields")
-        page = self._session.service.query(self.path, query)
+        page = self._session.query(self.path, query)
         held = self._held
         items: list[T] = []
         for document in page.documents:
@@ -102,8 +103,12 @@ class EntityStore(Generic[T]):
         """One page of read-only rows with the query's ``fields`` (or all): for lists, at a fraction of find's cost."""
         self._check(query.where, query.order_by, query.fields or ())
         make = row_maker(self.entity, query.fields).make
-        page = self._session.service.query(self.path, query)
+        page = self._session.query(self.path, query)
         return RowPage([make(document) for document in page.documents], page.cursor)
+
+    def none_at_all(self) -> bool:
+        """Whether nothing of the kind is stored; as consistent as reading by id, for decisions that rest on it."""
+        return next(self._session.service.list_all(self.path), None) is None
 
     def first(self, query: Query) -> T | None:
         """The first entity that matches, or None; the query's limit and cursor do not count."""
@@ -121,7 +126,7 @@ class EntityStore(Generic[T]):
     def count(self, where: tuple[Condition, ...] = (), up_to: int = 1_000) -> tuple[int, bool]:
         """How many match, and whether that is exact: counting stops at ``up_to``."""
         self._check(where, ())
-        return self._session.service.count(self.path, where, up_to)
+        return self._session.count(self.path, where, up_to)
 
     # Registering changes
 

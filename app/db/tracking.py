@@ -1,6 +1,7 @@
 """What a unit of work knows of one entity, and how its change becomes an entry of the commit."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -9,6 +10,8 @@ import orjson
 from app.db.commit_plan import CommitPlan
 from app.db.documents import Document, canonical_json, check_document
 from app.db.entities import Entity, stored_time
+from app.db.query import Condition, Page, Query
+from app.db.recent import RecentCommits, count_as_it_is
 from app.db.service import DatabaseService
 from app.db.writes import ABSENT
 
@@ -23,12 +26,27 @@ class Session:
     """What a unit of work and its stores share. Stores do not point back to the unit: in a circle, every request would
     leave its entities to the garbage collector."""
 
-    __slots__ = ("clock", "service", "state")
+    __slots__ = ("clock", "recent", "service", "state")
 
-    def __init__(self, service: DatabaseService, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, service: DatabaseService, clock: Callable[[], datetime], recent: RecentCommits | None = None
+    ) -> None:
         self.service = service
         self.clock = clock
+        self.recent = recent
         self.state: State = "open"
+
+    def query(self, path: str, query: Query) -> Page:
+        """A page of committed documents, with what was committed lately as it is."""
+        if self.recent is not None and (ids := self.recent.ids(path)):
+            query = replace(query, recent=ids)
+        return self.service.query(path, query)
+
+    def count(self, path: str, where: tuple[Condition, ...], up_to: int) -> tuple[int, bool]:
+        """How many committed documents match, with what was committed lately as it is."""
+        if self.recent is not None and (ids := self.recent.ids(path)):
+            return count_as_it_is(self.service, path, where, up_to, ids)
+        return self.service.count(path, where, up_to)
 
     def check_open(self) -> None:
         """RuntimeError once the unit has begun to write, or was committed or rolled back."""

@@ -24,11 +24,12 @@ from app.db.commit_plan import CommitPlan
 from app.db.entities import Entity
 from app.db.errors import Conflict, InvalidQuery
 from app.db.names import check_tenant
+from app.db.recent import RecentCommits
 from app.db.schema import CollectionScope
 from app.db.service import DatabaseService
 from app.db.stores import EntityStore
 from app.db.tracking import Action, Session
-from app.db.writes import ABSENT, Put
+from app.db.writes import ABSENT, Check, Put, Saved, Write
 from app.hub import Event, Hub, TenantRequired, check_event_type
 
 __all__ = ["MAX_EVENTS", "MAX_EVENT_DEPTH", "SYSTEM", "Actor", "UnitOfWork"]
@@ -44,6 +45,7 @@ def _now() -> datetime:
 
 class UnitOfWork:
     """See the module. ``tenant_id`` None: only the installation's entities. ``clock`` answers an aware datetime.
+    ``recent``: what the same session committed before, for databases whose indexes lag; the unit adds its own commit.
 
     Belongs to one thread. It is open until it commits or rolls back; from then on it can only be read from, and to
     register anything raises RuntimeError. The tenant is the caller's word: whoever opens a unit has checked that it
@@ -58,8 +60,9 @@ class UnitOfWork:
         actor: Actor = SYSTEM,
         hub: Hub | None = None,
         clock: Callable[[], datetime] = _now,
+        recent: RecentCommits | None = None,
     ) -> None:
-        self._session = Session(service, clock)
+        self._session = Session(service, clock, recent)
         self.tenant_id: str | None = None
         self.actor = actor
         self.hub = hub
@@ -213,7 +216,12 @@ class UnitOfWork:
         An exception in the block rolls it back. It sees what is committed, not what this unit registered.
         """
         with UnitOfWork(
-            self.service, tenant_id=self.tenant_id, actor=self.actor, hub=self.hub, clock=self.clock
+            self.service,
+            tenant_id=self.tenant_id,
+            actor=self.actor,
+            hub=self.hub,
+            clock=self.clock,
+            recent=self._session.recent,
         ) as own:
             yield own
             own.commit()
@@ -248,7 +256,7 @@ class UnitOfWork:
             for record in records:
                 path = self.path(record.collection, record.scope)
                 writes.append(Put(path, record.id, record.to_document(), ABSENT))
-            saved = self.service.commit(writes)
+            saved = self._commit(writes)
             revisions = {
                 (write.collection, write.id): one["rev"] for write, one in zip(writes, saved, strict=True) if one
             }
@@ -256,3 +264,12 @@ class UnitOfWork:
             revisions = {}
         for store in self._stores.values():
             store.committed(plan, revisions)
+
+    def _commit(self, writes: list[Write]) -> list[Saved | None]:
+        recent = self._session.recent
+        if recent is None:
+            return self.service.commit(writes)
+        try:
+            return self.service.commit(writes)
+        finally:  # also if nobody knows whether it was written, or somebody else wrote: a list then shows what is so
+            recent.note((write.collection, write.id) for write in writes if not isinstance(write, Check))

@@ -75,7 +75,6 @@ class Invitation(Entity):
     collection: ClassVar[str] = "invitations"
     indexes: ClassVar[tuple[Index, ...]] = (
         Index("created_at"),
-        Index("email", "created_at"),
         Index("expires_at"),
     )
 

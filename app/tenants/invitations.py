@@ -18,6 +18,8 @@ from app.tenants.members import Members
 from app.tenants.services import tenant_of
 from app.users.addresses import normalise_email
 
+CLAIM = "invitation"
+"""An address has one invitation of a tenant at a time; who is invited twice shall not have two links."""
 LIFETIME = timedelta(days=7)
 MOST_SWEPT = 20
 MOST_OPEN = 200
@@ -79,8 +81,7 @@ class Invitations:
             problems[""] = [Problem("too_many", "There are too many invitations; withdraw some first.")]
         if problems or given is None:
             raise Invalid(problems)
-        for earlier in self._to(address):
-            self.store.remove(earlier)
+        self._take_back_earlier(address)
         self._sweep()
         link = Link(tenant_of(self.uow), token_urlsafe(32))
         invitation = Invitation(
@@ -91,11 +92,12 @@ class Invitations:
             expires_at=self.uow.clock() + LIFETIME,
         )
         self.store.add(invitation)
+        self.uow.claim(CLAIM, address, invitation, scope="tenant")
         return invitation, link
 
     def withdraw(self, invitation_id: str) -> None:
         """Make the link useless; NotFound if there is no such invitation here."""
-        self.store.remove(self.store.get(invitation_id))
+        self._remove(self.store.get(invitation_id))
 
     def find(self, link: Link) -> Invitation | None:
         """The invitation of a link if it can still be used."""
@@ -104,16 +106,23 @@ class Invitations:
 
     def accept(self, invitation: Invitation, user_id: str) -> bool:
         """Use it up; the account becomes a member. False if it was one already, with the role it had."""
-        self.store.remove(invitation)
+        self._remove(invitation)
         return self.members.join(user_id, invitation.role)
 
     def _sweep(self) -> None:
         """Take some of those away that are too old: whoever makes new ones clears up."""
         over = where("expires_at").lt(stored_time(self.uow.clock()))
-        for old in self.store.find(Query(where=(over,), order_by=("expires_at",), limit=MOST_SWEPT)).items:
-            self.store.remove(old)
+        query = Query(where=(over,), order_by=("expires_at",), limit=MOST_SWEPT, fields=("expires_at",))
+        # Read by key: an index may still list what somebody else has taken away.
+        for old in self.store.get_many([row.id for row in self.store.rows(query).items]).values():
+            self._remove(old)
 
-    def _to(self, email: str) -> list[Invitation]:
-        return self.store.find(
-            Query(where=(where("email").eq(email),), order_by=("created_at",), descending=True, limit=10)
-        ).items
+    def _take_back_earlier(self, address: str) -> None:
+        """The address's former invitation, found by key: an index may not know yet what was made a moment ago."""
+        earlier = self.uow.claimed_by(CLAIM, address, scope="tenant")
+        if earlier is not None:
+            self._remove(self.store.get(earlier))
+
+    def _remove(self, invitation: Invitation) -> None:
+        self.store.remove(invitation)
+        self.uow.release(CLAIM, invitation.email, invitation, scope="tenant")

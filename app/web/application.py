@@ -21,6 +21,7 @@ from app.web.cookies import CookieSessions
 from app.web.form_body import BoundedForms
 from app.web.hosts import HostCheck
 from app.web.json_body import StrictJSON
+from app.web.recent_cookie import write_recent
 from app.web.security import secure
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ class WherryFlask(Flask):
     def process_response(self, response: Response) -> Response:
         """Put the security headers on every response: pages, files, errors, and what an after_request hook replaced."""
         secure(response)
+        context = request.wherry  # type: ignore[attr-defined]
+        if context is not None and context.committed is not None:
+            write_recent(self, context.committed, response)
         final = super().process_response(response)
         return final if final is response else secure(final)
 

@@ -15,7 +15,9 @@ from flask.typing import ResponseReturnValue
 
 from app.db.actors import Actor
 from app.db.errors import Conflict
+from app.db.recent import RecentCommits
 from app.db.unit_of_work import UnitOfWork
+from app.web.recent_cookie import read_recent
 
 if TYPE_CHECKING:
     from app.web.application import WherryRequest
@@ -78,6 +80,8 @@ class RequestContext:
         self._reading: UnitOfWork | None = None
         self._closed = False
         self._nonce: str | None = None
+        self._recent: RecentCommits | None = None
+        self._recent_read = False
 
     @property
     def user(self) -> Principal | None:
@@ -135,6 +139,21 @@ class RequestContext:
         return self._unit
 
     @property
+    def recent(self) -> RecentCommits | None:
+        """What this browser committed in the last seconds; None where every query sees every commit anyway."""
+        if not self._recent_read:
+            app = current_app
+            self._recent = read_recent(app, app.extensions["database"], self.request)
+            self._recent_read = True
+        return self._recent
+
+    @property
+    def committed(self) -> RecentCommits | None:
+        """The same if this request committed something that lists show, and somebody is signed in."""
+        noted = self._recent is not None and self._recent.changed and self.known_user is not None
+        return self._recent if noted else None
+
+    @property
     def open_unit(self) -> UnitOfWork | None:
         """The unit of work if anything used it."""
         return self._unit
@@ -161,6 +180,7 @@ class RequestContext:
             actor=actor,
             hub=self.registry.hub,
             clock=self.registry.clock,
+            recent=self.recent,
         )
 
     def close_unit(self, *, commit: bool) -> None:

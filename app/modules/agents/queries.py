@@ -85,7 +85,7 @@ def callers_of(agents: EntityStore[Agent], id: str) -> RowPage:
 
 
 def newest_version(versions: EntityStore[AgentVersion], agent_id: str) -> AgentVersion | None:
-    """The version with the highest number; None if there never was such an agent."""
+    """The version with the highest number that the index knows; None if there never was such an agent."""
     return versions.first(Query(where=of_agent(agent_id), order_by=("number",), descending=True, limit=1))
 
 

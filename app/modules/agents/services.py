@@ -52,7 +52,11 @@ class AgentService:
 
     def newest(self, id: str) -> AgentVersion:
         """The version with the highest number, of an agent that exists or was deleted, or NotFound."""
-        return newest_version(self.versions, id) or self.version(id, 1)
+        found = newest_version(self.versions, id) or self.version(id, 1)
+        # An index may lag behind, and the next version must not get a number that is taken: numbers leave no gaps.
+        while later := self.versions.get_or_none(version_id(id, found.number + 1)):
+            found = later
+        return found
 
     def check(self, content: AgentContent, id: str | None = None) -> None:
         """Invalid with everything that is wrong with ``content`` for the agent ``id``, or for a new one."""
