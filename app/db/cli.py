@@ -173,9 +173,13 @@ def _check_exists(service: DatabaseService, collection: str) -> None:
     """A misspelt name must neither answer "nothing" nor create a collection."""
     name = parse_name(collection).collection
     known = [one.name for one in service.collections()]
-    if name not in known:
-        there = ", ".join(known) or "none yet"
-        raise click.ClickException(f"There is no collection {name!r}. There are: {there}.")
+    if name in known:
+        return
+    if not known:
+        # Perhaps it is another database than was meant: the doctor knows which settings name it.
+        remedies = dict.fromkeys(finding.remedy for finding in service.doctor() if not finding.ok)
+        raise click.ClickException(" ".join([f"There is no collection {name!r}, nor any other.", *remedies]))
+    raise click.ClickException(f"There is no collection {name!r}. There are: {', '.join(known)}.")
 
 
 def _print_json(value: object) -> None:

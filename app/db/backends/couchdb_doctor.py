@@ -15,6 +15,7 @@ _OLDEST: Final = (3, 4)
 _SKEW: Final = 5.0
 _FRAGMENTED: Final = 4.0
 _SMALL: Final = 10_000_000
+_NOT_PREPARED: Final = "Run 'wherry db prepare', or check COUCHDB_URL and COUCHDB_PREFIX."
 
 
 def examine(collections: Collections, schema: Schema) -> list[Finding]:
@@ -67,7 +68,7 @@ def _permissions(collections: Collections) -> list[Finding]:
         path = f"{collections.system_database(create=False)}/doctor%3A{time.time_ns():x}"
     except HttpFailure as error:
         if error.no_database:
-            return [Finding("permissions", False, "nothing is prepared yet", "Run 'wherry db prepare'.")]
+            return [Finding("permissions", False, "nothing is prepared yet", _NOT_PREPARED)]
         raise
     rev = collections.session.json("PUT", path, {})["rev"]
     collections.session.json("DELETE", f"{path}?rev={rev}")

@@ -71,7 +71,8 @@ def translate(error: Exception) -> DatabaseError:
     if isinstance(error, ConnectFailed):
         if error.tls:
             return Unavailable(
-                "CouchDB's TLS certificate or protocol was refused: check COUCHDB_URL and the certificate.",
+                "CouchDB's TLS certificate or protocol was refused: check COUCHDB_URL and the certificate, whose"
+                " authority its option ca may name.",
                 retry_after=30.0,
             )
         return Unavailable("CouchDB cannot be reached: check COUCHDB_URL, and that the server runs.", retry_after=2.0)
@@ -80,7 +81,7 @@ def translate(error: Exception) -> DatabaseError:
     if isinstance(error, ReplyLost):
         if error.write:
             return Unavailable("CouchDB did not answer a write.", retry_after=2.0, outcome="unknown")
-        return Unavailable("CouchDB did not answer in time.", retry_after=2.0)
+        return Unavailable("CouchDB gave no whole answer in time: check COUCHDB_URL, and the server.", retry_after=2.0)
     if isinstance(error, HttpFailure):
         return _translate_answer(error)
     return Unavailable("CouchDB gave an answer that makes no sense.", retry_after=5.0)
@@ -89,6 +90,12 @@ def translate(error: Exception) -> DatabaseError:
 def _translate_answer(error: HttpFailure) -> DatabaseError:
     words = f"{error.error} {error.reason}"
     match error.status:
+        case 401 if "not a server admin" in error.reason:
+            return Unauthorised(
+                "CouchDB refuses this: the user of COUCHDB_USER lacks a right, that of an administrator (see"
+                " docs/backends/couchdb.md).",
+                retry_after=30.0,
+            )
         case 401:
             return Unauthorised(
                 "CouchDB refuses the user name or password: check COUCHDB_USER and COUCHDB_PASSWORD.", retry_after=30.0

@@ -14,6 +14,7 @@ from app.db.schema import Schema
 _SKEW_ALLOWED = 60.0
 _RIGHTS_REMEDY: Final = "Give the credentials the policy of docs/backends/dynamodb.md."
 _PREPARE: Final = "Run 'wherry db prepare'."
+_NONE: Final = "Run 'wherry db prepare', or check DYNAMODB_REGION and DYNAMODB_PREFIX."
 # Conditions that never hold: DynamoDB answers whether we may write, and nothing is written.
 _NEVER: Final = {
     "ConditionExpression": "attribute_exists(#i) AND attribute_not_exists(#i)",
@@ -39,7 +40,9 @@ def examine(client: Client, collections: Collections, prefix: str, schema: Schem
         failure = translate(error)
         remedy = _RIGHTS_REMEDY if isinstance(failure, Unauthorised) else "See the message."
         return [*findings, Finding("authorised", False, str(failure), remedy)]
-    findings.append(Finding("authorised", True, f"{len(entries)} collections with the prefix {prefix!r}"))
+    findings.append(Finding("authorised", True, "the collections can be listed"))
+    detail = f"{len(entries)} with the prefix {prefix!r} in {client.target.region}"
+    findings.append(Finding("collections", bool(entries), detail, _NONE))
     findings += [_table(collections, prefix, entry) for entry in entries]
     findings += [_rights(client, table_name(prefix, entry.name)) for entry in entries[:1]]
     lacking = [

@@ -10,6 +10,7 @@ DynamoError
 Failed conditions and missing tables are part of ordinary work: whoever asked knows what they mean.
 """
 
+import re
 from typing import Any, Final
 
 import orjson
@@ -49,6 +50,8 @@ _UNKNOWN_CALLER: Final = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+_OTHER_REGION: Final = "scoped to a valid region"
+_RIGHT: Final = re.compile(r"dynamodb:[A-Za-z]+")
 _NO_RIGHT: Final = frozenset({"AccessDeniedException", "AccessDenied", "NotAuthorized", "OptInRequired"})
 
 
@@ -142,7 +145,8 @@ def translate(error: Exception) -> DatabaseError:
             return Unauthorised(str(error), retry_after=60.0)
         case NotSent(tls=True):
             return Unavailable(
-                "DynamoDB's TLS certificate or protocol was refused: check DYNAMODB_ENDPOINT and the certificate.",
+                "DynamoDB's TLS certificate or protocol was refused: check DYNAMODB_ENDPOINT and the certificate, whose"
+                " authority AWS_CA_BUNDLE may name.",
                 retry_after=30.0,
             )
         case NotSent():
@@ -152,7 +156,9 @@ def translate(error: Exception) -> DatabaseError:
         case ReplyLost(write=True):
             return Unavailable("DynamoDB did not answer a write.", retry_after=2.0, outcome="unknown")
         case ReplyLost():
-            return Unavailable("DynamoDB did not answer in time.", retry_after=2.0)
+            return Unavailable(
+                "DynamoDB gave no whole answer in time: check DYNAMODB_ENDPOINT and the network.", retry_after=2.0
+            )
         case Refused():
             return _translate_answer(error)
         case NotOurs():
@@ -164,13 +170,22 @@ def _translate_answer(error: Refused) -> DatabaseError:
     if error.skewed:
         return Unauthorised("DynamoDB refuses the time of the request: set this machine's clock.", retry_after=30.0)
     if error.code in _UNKNOWN_CALLER:
+        if _OTHER_REGION in error.message.lower():
+            return Unauthorised(
+                "DynamoDB refuses the region of the request: check DYNAMODB_REGION and DYNAMODB_ENDPOINT.",
+                retry_after=30.0,
+            )
+        # A region that the account has not enabled refuses like this, too.
         return Unauthorised(
-            "DynamoDB refuses the credentials: check AWS_ACCESS_KEY_ID and its secret, the profile or the role.",
+            "DynamoDB refuses the credentials: check AWS_ACCESS_KEY_ID and its secret, the profile or the role, and"
+            " DYNAMODB_REGION.",
             retry_after=30.0,
         )
     if error.code in _NO_RIGHT:
+        named = _RIGHT.search(error.message)
+        right = f"the right {named[0]}" if named else "a right"
         return Unauthorised(
-            "DynamoDB refuses this: the credentials lack a right (see docs/backends/dynamodb.md).", retry_after=30.0
+            f"DynamoDB refuses this: the credentials lack {right} (see docs/backends/dynamodb.md).", retry_after=30.0
         )
     if error.code == NO_TABLE:
         return Unavailable(

@@ -43,7 +43,7 @@ def examine(client: FirestoreClient, root: str, schema: Schema, missing: list[st
             "collections",
             not missing,
             "; ".join(missing) or f"all {len(schema)} registered, their indexes filled",
-            "Run 'wherry db prepare'.",
+            "Run 'wherry db prepare', or check FIRESTORE_PROJECT and FIRESTORE_PREFIX.",
         ),
         _try_indexes(client, root, schema, deadline),
     ]

@@ -25,14 +25,27 @@ LOST: Final = frozenset(
 
 _STATUS: Final = {status.value[0]: status for status in grpc.StatusCode}
 _NO_TOKEN: Final = "Getting metadata from plugin failed"  # noqa: S105 - a message of gRPC's, no password
-_NOT_SENT: Final = ("failed to connect", _NO_TOKEN.lower(), "dns resolution failed", "name resolution")
+_NOT_SENT: Final = (
+    "failed to connect",
+    _NO_TOKEN.lower(),
+    "dns resolution failed",
+    "name resolution",
+    "errors resolving",
+    "address lookup failed",
+)
+_TLS: Final = ("certificate", "handshake failed", "sslerror")
+_NO_TOKEN_SERVER: Final = ("max retries exceeded", "connection aborted", "timed out")
+"""What Google's library says when the host that gives out tokens cannot be asked."""
 _TOO_LONG: Final = ("exceeds maximum size", "larger than max", "exceeds the maximum", "longer than", "too large")
 
 
 def was_sent(error: grpc.RpcError) -> bool:
     """Whether the request may have reached the server. gRPC says so in words only; unknown words mean yes."""
-    text = (error.details() or "").lower()
-    return not (error.code() is grpc.StatusCode.UNAVAILABLE and any(words in text for words in _NOT_SENT))
+    return _may_be_sent(error.code(), (error.details() or "").lower())
+
+
+def _may_be_sent(status: grpc.StatusCode, text: str) -> bool:
+    return not (status is grpc.StatusCode.UNAVAILABLE and any(words in text for words in _NOT_SENT))
 
 
 def translate(error: Exception, outcome: Literal["unknown"] | None = None) -> DatabaseError:
@@ -64,6 +77,17 @@ def translate_status(status: grpc.StatusCode, details: str, outcome: Literal["un
             "Firestore denies access: check FIRESTORE_PROJECT, and grant the account roles/datastore.user.",
             retry_after=60,
         )
+    if not _may_be_sent(status, text):
+        if any(words in text for words in _TLS):
+            return Unavailable(
+                "Firestore's TLS certificate or protocol was refused: check the proxy before it, and name its"
+                " authority in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH.",
+                retry_after=30,
+            )
+        if _NO_TOKEN not in details or any(words in text for words in _NO_TOKEN_SERVER):
+            return Unavailable(
+                "Firestore cannot be reached: check the network, and FIRESTORE_EMULATOR if it is set.", retry_after=2
+            )
     if status is grpc.StatusCode.UNAUTHENTICATED or _NO_TOKEN in details:
         return Unauthorised("Firestore refuses the credentials: check FIRESTORE_CREDENTIALS.", retry_after=60)
     if status is grpc.StatusCode.NOT_FOUND:

@@ -1,14 +1,16 @@
 """gRPC and Google's raw message classes, for the Firestore backend: imported here and nowhere else.
 
-gRPC has to be told before it is loaded that its process may fork (gunicorn's workers, Python's multiprocessing). The
-message classes are protobuf's own, without the wrappers (proto-plus) that the client library puts around them: those
-take most of the time of a large page.
+gRPC has to be told before it is loaded that its process may fork (gunicorn's workers, Python's multiprocessing), and
+that a failed handshake is no news for standard error: whoever called gets it as an error, in our words. The message
+classes are protobuf's own, without the wrappers (proto-plus) that the client library puts around them: those take most
+of the time of a large page.
 """
 
 import os
 from typing import Any, Final
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import grpc
 from google.cloud.firestore_v1.types import document as document_types
