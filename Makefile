@@ -16,7 +16,7 @@ else
 NO_SERVER := and not server
 endif
 
-.PHONY: help setup run demo test check check-static slow crash bench mutants show-foundation show-backends show-migration audit format lock servers smoke-couchdb clean venv-run venv-dev venv-bench
+.PHONY: help setup run demo test test-matrix check check-static slow crash bench mutants show-foundation show-backends show-migration audit format lock servers smoke-couchdb clean venv-run venv-dev venv-bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ servers: venv-dev ## the tests on every database server that is here, or that WH
 
 smoke-couchdb: venv-dev ## a look at the CouchDB backend on its stand-in from npm, where there is no CouchDB; proves nothing
 	@TEST_COUCHDB=pouchdb $(PY) -m pytest -m "$(QUICK)" tests/db/test_couchdb.py $(ARGS)
+
+test-matrix: venv-dev ## the application's own tests on each of the five databases (DATABASES="couchdb": only there)
+	@$(PY) -m scripts.test_matrix $(DATABASES) -- $(ARGS)
 
 check-static: venv-dev ## formatting, lint, types
 	$(PY) -m ruff format --check .

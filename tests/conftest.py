@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.app_database import databases
 from tests.servers import KNOWN, Available, available, browser_path, report, required
 from tests.servers import require as require_server
 
@@ -71,3 +72,15 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, settings_root: Pat
         if name.startswith("WHERRY_") and name != "WHERRY_REQUIRE":
             monkeypatch.delenv(name)
     monkeypatch.setenv("WHERRY_ROOT", str(settings_root))
+
+
+@pytest.fixture(autouse=True)
+def given_back(no_settings_from_outside: None) -> Iterator[None]:
+    """The databases that a test takes of the application's are given back when it ends."""
+    with databases().one_test():
+        yield
+
+
+def pytest_sessionfinish() -> None:
+    """Servers of somebody else's are left as they were."""
+    databases().remove()

@@ -10,13 +10,16 @@ from app import create_app
 from app.cli import SERVER_SETTINGS, cli
 from app.users.entities import User
 from app.web.application import WherryFlask
+from tests.app_database import databases
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture
 def app() -> WherryFlask:
-    return create_app({"ENV": "testing"})
+    made = create_app({"ENV": "testing", **databases().settings("as it is set up")})
+    databases().watch(made.extensions["database"])
+    return made
 
 
 @pytest.fixture

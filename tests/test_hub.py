@@ -1,6 +1,5 @@
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from app.db.audit import AuditRecord, newest
 from app.db.unit_of_work import UnitOfWork
 from app.hub import Event, Hub, TenantRequired
-from tests.db.kit import Boat, BoatLaunched, Dock, Harbour, HarbourOpened, open_test_database
+from tests.db.kit import Boat, BoatLaunched, Dock, Harbour, HarbourOpened, open_in_memory
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class TugLaunched(BoatLaunched):
 
 @pytest.fixture
 def dock() -> Dock:
-    return Dock(open_test_database("memory", Path()))
+    return Dock(open_in_memory())
 
 
 def names(dock: Dock) -> list[str]:

@@ -1,18 +1,17 @@
-"""Several workers share one database file, and the door is the same at each; when the database fails, it is shut."""
+"""Several workers share one database, and the door is the same at each; when the database fails, it is shut."""
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.db.errors import Unavailable
+from tests.app_database import databases
 from tests.core.world import World
 
 
-def worker(folder: Path) -> World:
-    return World(
-        DATABASE_PROVIDER="sqlite", SQLITE_PATH=str(folder / "shared.sqlite3"), SECRET_KEY="k3y-" * 10,
-        SIGN_IN_ATTEMPTS_PER_ACCOUNT=4,
-    )  # fmt: skip
+@pytest.fixture
+def shared() -> dict[str, Any]:
+    return {**databases().settings(shared=True), "SECRET_KEY": "k3y-" * 10, "SIGN_IN_ATTEMPTS_PER_ACCOUNT": 4}
 
 
 def first_link(world: World) -> str:
@@ -20,8 +19,8 @@ def first_link(world: World) -> str:
     return line
 
 
-def test_a_link_printed_by_one_worker_works_at_another_and_is_used_up_at_all(tmp_path: Path) -> None:
-    first, second = worker(tmp_path), worker(tmp_path)
+def test_a_link_printed_by_one_worker_works_at_another_and_is_used_up_at_all(shared: dict[str, Any]) -> None:
+    first, second = World(**shared), World(**shared)
     path = first_link(first)
     browser = second.browser()
     typed = {"name": "Ann", "email": "ann@example.org", "password": "seven grey herons", "tenant_name": "Harbour"}
@@ -36,8 +35,8 @@ def test_a_link_printed_by_one_worker_works_at_another_and_is_used_up_at_all(tmp
     assert elsewhere.get("/t/harbour/").status_code == 302
 
 
-def test_failed_tries_are_counted_over_all_workers(tmp_path: Path) -> None:
-    workers = [worker(tmp_path), worker(tmp_path)]
+def test_failed_tries_are_counted_over_all_workers(shared: dict[str, Any]) -> None:
+    workers = [World(**shared), World(**shared)]
     workers[1].clock.forward(seconds=-5)  # no two machines agree on the time
     ann = workers[0].user()
     answers = [workers[number % 2].browser().sign_in(ann.email, "wrong").status_code for number in range(6)]

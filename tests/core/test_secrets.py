@@ -2,10 +2,10 @@
 
 import logging
 import threading
-from pathlib import Path
 
 import pytest
 
+from tests.app_database import databases
 from tests.core.world import World, text_of
 
 CANARY = "canary herons 7391"
@@ -40,8 +40,8 @@ def test_passwords_tokens_and_links_are_in_no_log_and_in_no_document(
 
 
 @pytest.mark.parametrize("kind", ["set-up", "invitation"])
-def test_of_ten_who_use_one_link_at_the_same_moment_one_gets_in(tmp_path: Path, kind: str) -> None:
-    world = World(DATABASE_PROVIDER="sqlite", SQLITE_PATH=str(tmp_path / "world.sqlite3"))
+def test_of_ten_who_use_one_link_at_the_same_moment_one_gets_in(kind: str) -> None:
+    world = World(**databases().settings(shared=True))
     if kind == "set-up":
         output = world.app.test_cli_runner().invoke(args=["first-link", "--base-url", ""]).output
         path, before = output.strip(), 0

@@ -1,4 +1,4 @@
-"""A small world for the tests of the pages: an application in memory, people, tenants, browsers and a clock to turn."""
+"""A small world for the tests of the pages: an application, people, tenants, browsers and a clock to turn."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,6 +23,7 @@ from app.users.entities import User
 from app.users.passwords import Passwords
 from app.users.services import Accounts
 from app.web.application import WherryFlask
+from tests.app_database import databases
 
 PASSWORD = "seven grey herons"
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
@@ -88,10 +89,13 @@ class World:
     """See the module."""
 
     def __init__(self, **settings: Any) -> None:
-        self.app: WherryFlask = create_app({"ENV": "testing", "DATABASE_PROVIDER": "memory", "MODULES": [], **settings})
+        values = {"ENV": "testing", "MODULES": [], **settings}
+        if "DATABASE_PROVIDER" not in values:
+            values |= databases().settings(tuple(values["MODULES"]))
+        self.app: WherryFlask = create_app(values)
         self.clock = Clock()
         self.app.extensions["wherry"].clock = self.clock
-        self.database: DatabaseService = self.app.extensions["database"]
+        self.database: DatabaseService = databases().watch(self.app.extensions["database"])
 
     @property
     def passwords(self) -> Passwords:

@@ -1,16 +1,12 @@
-"""The fixture of the tests above the contract: a dock on each embedded database."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""The fixture of the tests above the contract: a dock on each embedded database, or on the one that is named."""
 
 import pytest
 
-from tests.db.kit import Dock, open_test_database
+from tests.app_database import databases
+from tests.db.kit import SCHEMA, Dock
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def dock(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dock]:
-    """Memory, then SQLite."""
-    db = open_test_database(request.param, tmp_path)
-    yield Dock(db)
-    db.close()
+@pytest.fixture(params=databases().several)
+def dock(request: pytest.FixtureRequest) -> Dock:
+    """On memory and SQLite, or on what TEST_DATABASE names."""
+    return Dock(databases().open(SCHEMA, on=request.param, strict=True))

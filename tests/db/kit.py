@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -81,10 +80,9 @@ class HarbourOpened(Event):
 SCHEMA = schema_of(Boat, Harbour, Berth, Ping)
 
 
-def open_test_database(name: str, folder: Path) -> DatabaseService:
-    """A strict database with the schema above: ``memory`` or ``sqlite``."""
-    url = "memory:" if name == "memory" else f"sqlite:///{folder / 'boats.sqlite'}"
-    return open_database(url, SCHEMA, strict=True)
+def open_in_memory() -> DatabaseService:
+    """A strict database with the schema above, for tests that need many."""
+    return open_database("memory:", SCHEMA, strict=True)
 
 
 class Clock:

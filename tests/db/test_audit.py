@@ -1,5 +1,4 @@
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from app.db.documents import check_document, document_size
 from app.db.tracking import Change
 from app.db.unit_of_work import Actor, UnitOfWork
 from tests.db.dock_fixtures import dock
-from tests.db.kit import ANN, Berth, Boat, BoatLaunched, Dock, Harbour, HarbourOpened, Ping, open_test_database
+from tests.db.kit import ANN, Berth, Boat, BoatLaunched, Dock, Harbour, HarbourOpened, Ping, open_in_memory
 
 __all__ = ["dock"]
 BOB = Actor("user", "u-bob", "Bob")
@@ -239,7 +238,7 @@ class TestSize:
         st.lists(st.tuples(st.dictionaries(st.text(min_size=1, max_size=9), VALUES, max_size=4), VALUES), max_size=4)
     )
     def test_any_value_can_be_recorded_and_read_back(self, cargos: list[tuple[dict[str, Any], Any]]) -> None:
-        dock = Dock(open_test_database("memory", Path()))
+        dock = Dock(open_in_memory())
         with dock.unit() as uow:
             for before, after in cargos:
                 boat = uow.store(Boat).add(Boat(name="a", cargo=before))

@@ -1,5 +1,4 @@
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -9,7 +8,7 @@ from app.db import Conflict
 from app.db.claims import KEY, Taken
 from app.db.unit_of_work import UnitOfWork
 from tests.db.dock_fixtures import dock
-from tests.db.kit import Boat, Dock, Harbour, open_test_database
+from tests.db.kit import Boat, Dock, Harbour, open_in_memory
 
 __all__ = ["dock"]
 
@@ -42,7 +41,7 @@ class TestClaiming:
         assert all(len(claim["_id"]) == 64 for claim in found)
         assert "pier" not in str(found)
 
-        elsewhere = Dock(open_test_database("memory", Path()))
+        elsewhere = Dock(open_in_memory())
         elsewhere.write(lambda uow: open_harbour(uow, "pier"))
         assert claims(elsewhere)[0]["_id"] not in {claim["_id"] for claim in found}
 

@@ -13,6 +13,7 @@ from app.db.capabilities import Finding
 from app.db.cli import db_commands
 from app.db.cli_query import parse_condition
 from app.db.flask_ext import install_database
+from tests.app_database import databases
 from tests.db.kit import SCHEMA
 
 Run = Callable[..., Result]
@@ -20,7 +21,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def db() -> DatabaseService:
-    database = open_database("memory:", SCHEMA, strict=True)
+    database = databases().open(SCHEMA, new=True, strict=True)
     for number, name in enumerate("edcba"):
         database.save("t1/boats", f"b{number}", {"name": name, "kind": "tug" if number % 2 else "wherry", "n": number})
     return database
@@ -155,6 +156,7 @@ class TestOperating:
         assert "boats" in run("collections").stdout
 
     def test_doctor_says_that_it_is_well(self, run: Run) -> None:
+        run("prepare")
         assert answer(run("doctor", "--json"))["ok"] is True
         assert "reachable" in run("doctor").stdout
 

@@ -14,6 +14,7 @@ from app.errors import Invalid, NotAllowed, Problem
 from app.web import access_control, current, register
 from app.web.application import WherryFlask
 from app.web.registry import Registry
+from tests.app_database import databases
 from tests.db.kit import SCHEMA, Boat, BoatLaunched
 
 KEY = "a key that only these tests use, 32+"
@@ -21,7 +22,7 @@ KEY = "a key that only these tests use, 32+"
 
 @pytest.fixture
 def db() -> DatabaseService:
-    database = open_database("memory:", SCHEMA, strict=True)
+    database = databases().open(SCHEMA, strict=True)
     database.save("tenants", "t1", {"name": "One"})
     return database
 

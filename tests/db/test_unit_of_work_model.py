@@ -1,7 +1,6 @@
 """Units of work against a plain dictionary: whatever is registered, in whatever order, is written whole or not."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from app.db import Conflict
 from app.db.unit_of_work import UnitOfWork
 from tests.db.dock_fixtures import dock
-from tests.db.kit import Boat, Dock, open_test_database
+from tests.db.kit import Boat, Dock, open_in_memory
 
 __all__ = ["dock"]
 IDS = ("a", "b", "c")
@@ -50,7 +49,7 @@ class Stopped(Exception):
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(STEPS, ENDS), max_size=5))
 def test_the_database_follows_the_committed_units_only(units: list[tuple[list[tuple[str, str, int]], str]]) -> None:
-    dock = Dock(open_test_database("memory", Path()))
+    dock = Dock(open_in_memory())
     model: dict[str, str] = {}
     commits = 0
     for steps, end in units:

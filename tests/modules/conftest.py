@@ -1,24 +1,22 @@
 """What every module's tests start from: a database, and units of work for somebody in a tenant.
 
-TEST_DATABASES lists what the tests of services run on, separated by spaces: ``memory``, ``sqlite``, or a URL as
-``open_database`` takes it; a server named there must be empty, and is not emptied afterwards.
+Tests of services run on memory and on SQLite, or on the one that TEST_DATABASE names; tests of pages are marked
+``on_one_database``.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from urllib.parse import quote
+from collections.abc import Callable
 
 import pytest
 
-from app.db import DatabaseService, open_database
+from app.db import DatabaseService
 from app.db.actors import Actor
 from app.db.entities import schema_of
 from app.db.unit_of_work import UnitOfWork
 from app.hub import Hub
 from app.web.registry import Registry
+from tests.app_database import databases
 
-DATABASES = os.environ.get("TEST_DATABASES", "memory sqlite").split()
+on_one_database = pytest.mark.parametrize("database", [databases().name], indirect=True)
 OpenUnit = Callable[..., UnitOfWork]
 
 
@@ -28,14 +26,10 @@ def registry() -> Registry:
     return Registry(hub=Hub())
 
 
-@pytest.fixture(params=DATABASES)
-def database(request: pytest.FixtureRequest, tmp_path: Path, registry: Registry) -> Iterator[DatabaseService]:
+@pytest.fixture(params=databases().several)
+def database(request: pytest.FixtureRequest, registry: Registry) -> DatabaseService:
     """An empty database with the schema of what is registered, where a query that no index serves is an error."""
-    urls = {"memory": "memory:", "sqlite": f"sqlite:///{quote(str(tmp_path / 'test.db'))}"}
-    url = urls.get(request.param, request.param)
-    service = open_database(url, schema_of(*registry.entities), strict=True)
-    yield service
-    service.close()
+    return databases().open(schema_of(*registry.entities), on=request.param, strict=True)
 
 
 @pytest.fixture

@@ -7,5 +7,5 @@ from tests.core.world import World
 
 @pytest.fixture
 def world() -> World:
-    """An empty installation in memory."""
+    """An empty installation."""
     return World()

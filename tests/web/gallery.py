@@ -14,7 +14,6 @@ from werkzeug.wrappers import Response
 from wtforms import BooleanField, RadioField, SelectField
 from wtforms.validators import Length
 
-from app.db import open_database
 from app.db.errors import Conflict, Unavailable
 from app.errors import Invalid, NotAllowed, Problem, TooManyAttempts
 from app.web import access_control, register
@@ -27,6 +26,7 @@ from app.web.forms import Form, LineField, Required, RevisionField, TextField, o
 from app.web.listing import Listing, choice, text
 from app.web.registry import Registry
 from app.web.tenant_urls import tenant_prefix
+from tests.app_database import databases
 
 PERSON = Principal("p1", "Maren Schilling", "maren@harbour.example")
 TENANT = TenantRef("t1", "harbour", "Harbour Works")
@@ -193,7 +193,7 @@ def make_gallery(**config: Any) -> WherryFlask:
     registry.set_resolve_tenant(
         lambda slug, user, uow: TenantAccess(TENANT, "member", RIGHTS) if slug == TENANT.slug else None
     )
-    app.extensions["database"] = open_database("memory:")
+    app.extensions["database"] = databases().open()
     register(app, registry)
     registry.add_navigation(label="Dashboard", endpoint="pages.dashboard", icon="home", order=1)
     registry.add_navigation(label="Agents", endpoint="agents.index", permission="agents.view", icon="agents", order=20)

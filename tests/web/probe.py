@@ -6,12 +6,12 @@ from typing import Any
 from flask import Flask, jsonify, render_template_string, request
 from flask.testing import FlaskClient
 
-from app.db import open_database
 from app.web import access_control, register
 from app.web.application import WherryFlask
 from app.web.context import Principal, Redirect, TenantAccess, TenantRef
 from app.web.registry import Registry
 from app.web.tenant_urls import tenant_prefix
+from tests.app_database import databases
 
 KEY = "a key that only these tests use, 32+"
 ANNA = Principal("anna", "Anna", "anna@example.org")
@@ -32,7 +32,7 @@ def make_app(setup: Callable[[Flask, Registry], None] | None = None, **config: A
     registry.add_permission("agents.edit", "Change agents", roles=("owner", "admin", "member"))
     registry.set_identify(lambda request, uow: PEOPLE.get(request.headers.get("X-Test-User", "")))
     registry.set_resolve_tenant(resolve)
-    app.extensions["database"] = open_database("memory:")
+    app.extensions["database"] = databases().open()
     register(app, registry)
     add_routes(app)
     if setup is not None:

@@ -1,17 +1,18 @@
-"""One unit of work per request, on the real memory backend: what is written, when, and what is not."""
+"""One unit of work per request, on a real database: what is written, when, and what is not."""
 
 from typing import Any
 
 import pytest
 from flask import Response, abort, redirect, session, stream_with_context
 
-from app.db import NotFound, open_database
+from app.db import NotFound
 from app.db.entities import Entity, schema_of
 from app.errors import Invalid, Problem
 from app.web import access_control
 from app.web.context import current, on_conflict
 from app.web.feedback import messages, notify
 from app.web.tenant_urls import tenant_prefix
+from tests.app_database import databases
 from tests.web.probe import client, make_app
 
 
@@ -26,7 +27,7 @@ class World:
     """An application with a database and one view, ``/t/pier/boats``, that a test brings along."""
 
     def __init__(self, view, methods=("POST",)) -> None:
-        self.database = open_database("memory:", schema_of(Boat))
+        self.database = databases().open(schema_of(Boat))
 
         def setup(app, registry):
             app.extensions["database"] = self.database

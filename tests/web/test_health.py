@@ -7,6 +7,7 @@ from flask import Flask
 from app import create_app
 from app.db import Unavailable
 from app.web.health import Readiness
+from tests.app_database import databases
 
 
 class Database:
@@ -36,7 +37,9 @@ def test_healthz_needs_no_database() -> None:
 
 
 def test_readyz_says_that_the_database_answers() -> None:
-    answer = create_app({"ENV": "testing"}).test_client().get("/readyz")
+    app = create_app({"ENV": "testing", **databases().settings("as it is set up")})
+    databases().watch(app.extensions["database"])
+    answer = app.test_client().get("/readyz")
     assert (answer.status_code, answer.json) == (200, {"ok": True, "status": "ok"})
 
 

@@ -11,9 +11,9 @@ from app.db import DatabaseService
 from app.web.application import WherryFlask
 from tests.modules.agents.application import Browser, fields
 from tests.modules.agents.given import create
-from tests.modules.conftest import OpenUnit
+from tests.modules.conftest import OpenUnit, on_one_database
 
-pytestmark = pytest.mark.parametrize("database", ["memory"], indirect=True)
+pytestmark = on_one_database
 # The columns: signed out; a member of another tenant only; then the members by role.
 WHO = ("", "Nils", "Vera", "Jonas", "Ada", "Maren")
 VIEW = (302, 404, 200, 200, 200, 200)

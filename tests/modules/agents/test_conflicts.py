@@ -12,9 +12,9 @@ from app.modules.agents.services import AgentService
 from app.web.application import WherryFlask
 from tests.modules.agents.application import Browser, form_of, make_app
 from tests.modules.agents.given import CODE, change, create
-from tests.modules.conftest import OpenUnit
+from tests.modules.conftest import OpenUnit, on_one_database
 
-pytestmark = pytest.mark.parametrize("database", ["memory"], indirect=True)
+pytestmark = on_one_database
 MINE = CODE.replace("hello", "mine")
 THEIRS = CODE.replace("hello", "theirs")
 

@@ -14,9 +14,9 @@ from app.modules.agents.services import AgentService
 from tests.browsers import AUDIT, served
 from tests.modules.agents.application import COOKIE, make_app, schema_of_agents
 from tests.modules.agents.given import content, create
-from tests.modules.conftest import OpenUnit
+from tests.modules.conftest import OpenUnit, on_one_database
 
-pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database", ["memory"], indirect=True)]
+pytestmark = [pytest.mark.browser, on_one_database]
 LONG = "Donaudampfschiffahrtsgesellschaft" * 9
 OpenPage = Callable[..., Page]
 

@@ -13,8 +13,6 @@ from tests.modules.agents.application import Browser
 from tests.modules.agents.given import CODE, change, content, create
 from tests.modules.conftest import OpenUnit
 
-pytestmark = pytest.mark.parametrize("database", ["memory", "sqlite"], indirect=True)
-
 
 def names(page: str) -> list[str]:
     return re.findall(r'<tr><td><a class="clip" href="[\w-]+">([^<]*)</a>', page)

@@ -11,9 +11,9 @@ from app.modules.agents.services import AgentService
 from app.web.application import WherryFlask
 from tests.modules.agents.application import Browser, fields, form_of, make_app
 from tests.modules.agents.given import CODE, change, create
-from tests.modules.conftest import OpenUnit
+from tests.modules.conftest import OpenUnit, on_one_database
 
-pytestmark = pytest.mark.parametrize("database", ["memory"], indirect=True)
+pytestmark = on_one_database
 """What differs between databases is below the services."""
 XSS = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 
