@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ from app.db.errors import Throttled, Unauthorised
 from app.errors import WherryError
 from tests.db.contract.given import NOTES, OTHERS, make_schema
 from tests.db.firestore_fixtures import backend, firestore_url
-from tests.db.firestore_server import FirestoreBackend, free_port
+from tests.db.firestore_server import FirestoreBackend
+from tests.db.refusing_servers import refusing_firestore
 
 __all__ = ["backend", "firestore_url"]
 
@@ -42,27 +42,10 @@ def service(backend: FirestoreBackend) -> Iterator[DatabaseService]:
 @contextmanager
 def answering(status: Any, details: str) -> Iterator[DatabaseService]:
     """A service on a server that answers every call with one status."""
-
-    def answer(_: bytes, context: Any) -> bytes:
-        context.abort(status, details)
-        return b""
-
-    class Everything(grpc.GenericRpcHandler):  # type: ignore[misc]
-        def service(self, call: Any) -> Any:
-            streaming = any(name in call.method for name in ("Batch", "Query")) and "BatchWrite" not in call.method
-            return (grpc.unary_stream_rpc_method_handler if streaming else grpc.unary_unary_rpc_method_handler)(answer)
-
-    port = free_port()
-    with ThreadPoolExecutor(2) as pool:
-        server = grpc.server(pool, handlers=[Everything()])
-        server.add_insecure_port(f"127.0.0.1:{port}")
-        server.start()
-        try:
-            url = f"firestore://some-project/wherry?emulator=127.0.0.1:{port}"
-            with closing(open_database(url, make_schema(), deadline=1.0)) as service:
-                yield service
-        finally:
-            server.stop(None).wait()
+    with refusing_firestore(status, details) as address:
+        url = f"firestore://some-project/wherry?emulator={address}"
+        with closing(open_database(url, make_schema(), deadline=1.0)) as service:
+            yield service
 
 
 class TestProvoked:
@@ -155,6 +138,7 @@ class TestProvoked:
             assert service.get(NOTES, "a")["n"] == 1
 
 
+NO_TOKEN = "Getting metadata from plugin failed with error: "
 STATUSES = [
     (grpc.StatusCode.PERMISSION_DENIED, "Missing or insufficient permissions.", Unauthorised, "roles/datastore.user"),
     (grpc.StatusCode.UNAUTHENTICATED, "Request had invalid credentials.", Unauthorised, "FIRESTORE_CREDENTIALS"),
@@ -163,6 +147,12 @@ STATUSES = [
     (grpc.StatusCode.FAILED_PRECONDITION, "The query requires an index.", Unavailable, "firestore.indexes.json"),
     (grpc.StatusCode.FAILED_PRECONDITION, "This is a Datastore Mode database", Unavailable, "native mode"),
     (grpc.StatusCode.UNAVAILABLE, "The service is currently unavailable.", Unavailable, "does not answer"),
+    # What is said before anything was sent: of the host, and of the host that gives out tokens.
+    (grpc.StatusCode.UNAVAILABLE, f"{NO_TOKEN}('invalid_grant: Invalid JWT Signature.')", Unauthorised, "CREDENTIALS"),
+    (grpc.StatusCode.UNAVAILABLE, f"{NO_TOKEN}HTTPSConnectionPool: Max retries exceeded", Unavailable, "be reached"),
+    (grpc.StatusCode.UNAVAILABLE, f"{NO_TOKEN}Max retries exceeded (SSLError(certificate))", Unavailable, "TLS"),
+    (grpc.StatusCode.UNAVAILABLE, "errors resolving host:443: address lookup failed", Unavailable, "be reached"),
+    (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses; Tls handshake failed", Unavailable, "TLS"),
 ]
 
 
