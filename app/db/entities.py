@@ -9,9 +9,17 @@
 An entity knows no database. Making one with a field that is not declared is refused; but a stored document may have
 fields that this version of the program does not know (a newer worker wrote them during a rolling restart): they are
 kept aside when it is loaded and written back unchanged when it is saved.
+
+A change that is more than a new field with a default raises ``document_version`` and says how a document of the version
+before becomes one of the next. Documents are brought up as they are read, and stored in the new form when something
+else about them changes; a numbered change (``app.db.changes``) does so at once, for queries see what is stored::
+
+    class Agent(Entity):
+        document_version = 2
+        upgrades = {1: lambda document: {"tags": [document.pop("tag")], **document}}
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import Annotated, Any, ClassVar, Final, Self, get_args
@@ -27,6 +35,8 @@ from app.db.schema import Collection, CollectionScope, Index, Schema
 
 UNSET_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """What ``created_at`` and ``updated_at`` are before the entity was added to a store."""
+VERSION: Final = "document_version"
+"""Under which name a document's version is stored; the first is not."""
 _OUTSIDE: Final = frozenset({"id", "rev"})
 
 
@@ -85,13 +95,28 @@ class UnreadableEntity(DatabaseError):
         super().__init__(f"{id!r} in {collection!r} cannot be read: {', '.join(self.fields)} do not fit.")
 
 
+class NewerDocument(UnreadableEntity):
+    """A stored document was written by a newer release of the program than this one."""
+
+    title = "A newer release wrote this document"
+
+    def __init__(self, entity: "type[Entity]", id: str, found: object) -> None:
+        super().__init__(
+            entity.collection,
+            id,
+            [f"version {found!r}, of which this release knows {VERSION} up to {entity.document_version}"],
+        )
+
+
 class Entity(BaseModel):
     """The base of everything that is stored. Subclasses set ``collection``, and what else differs from the defaults.
 
     ``scope``: whether each tenant has such a collection or the installation has one. ``indexes`` serve the queries.
     ``audited``: whether changes are written to the audit record. ``audit_in_tenant``: entries of an entity of the
     installation go to the tenant's record when a tenant's unit of work changes it (a membership). ``secret``: fields
-    whose values the audit record never shows. What is wrong with a declaration is a TypeError when the class is made.
+    whose values the audit record never shows. ``document_version`` and ``upgrades``: see the module; an upgrade gets a
+    whole stored document without ``_id`` and ``_rev``, which is its own, and answers it in the next version's form.
+    What is wrong with a declaration is a TypeError when the class is made.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True, ser_json_inf_nan="constants")
@@ -102,6 +127,8 @@ class Entity(BaseModel):
     audited: ClassVar[bool] = True
     audit_in_tenant: ClassVar[bool] = False
     secret: ClassVar[frozenset[str]] = frozenset()
+    document_version: ClassVar[int] = 1
+    upgrades: ClassVar[Mapping[int, Callable[[Document], Document]]] = {}
 
     id: str = Field(default_factory=new_id, frozen=True)
     rev: str | None = None
@@ -131,7 +158,26 @@ class Entity(BaseModel):
 
     def to_document(self) -> Document:
         """The document to be stored: JSON values, without ``id`` and ``rev``."""
-        return self.model_dump(mode="json", exclude=_OUTSIDE)  # type: ignore[arg-type]
+        document = self.model_dump(mode="json", exclude=_OUTSIDE)  # type: ignore[arg-type]
+        if self.document_version > 1:
+            document[VERSION] = self.document_version
+        return document
+
+    @classmethod
+    def upgraded(cls, id: str, values: Document) -> Document:
+        """A stored document, without ``_id`` and ``_rev``, in the form of this release; it may be changed itself.
+
+        NewerDocument for one of a later version, UnreadableEntity where an upgrade fails on it.
+        """
+        found = values.pop(VERSION, 1)
+        if type(found) is not int or not 1 <= found <= cls.document_version:
+            raise NewerDocument(cls, id, found)
+        for version in range(found, cls.document_version):
+            try:
+                values = cls.upgrades[version](values)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise UnreadableEntity(cls.collection, id, [f"the upgrade from version {version}"]) from error
+        return values
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
@@ -145,6 +191,8 @@ class Entity(BaseModel):
     @classmethod
     def load(cls, id: str, rev: str | None, values: Document) -> Self:
         """Like ``from_document``, for a document without ``_id`` and ``_rev`` that is the entity's from now on."""
+        if cls.document_version > 1 or VERSION in values:
+            values = cls.upgraded(id, values)
         values["id"], values["rev"] = id, rev
         known = cls.__pydantic_fields__
         if not values.keys() <= known.keys():
@@ -181,6 +229,10 @@ def timestamp_fields(entity: type[Entity]) -> frozenset[str]:
 def _check_declaration(entity: type[Entity]) -> None:
     name = entity.__name__
     check_collection(entity.collection)
+    if set(entity.upgrades) != set(range(1, entity.document_version)) or VERSION in entity.model_fields:
+        raise TypeError(
+            f"{name}.upgrades needs an entry for each version before document_version ({entity.document_version})"
+        )
     if unknown := entity.secret - entity.model_fields.keys():
         raise TypeError(f"{name}.secret names fields that do not exist: {', '.join(sorted(unknown))}")
     for index in entity.indexes:

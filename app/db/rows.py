@@ -67,12 +67,16 @@ class RowMaker:
             if name in asked and not field.is_required() and field.default_factory is None
         }
         shown = entity.model_construct(**defaults).model_dump(mode="json", include=set(defaults), warnings=False)
+        self._upgraded = entity.upgraded if entity.document_version > 1 else None
         self._defaults = {name: value for name, value in shown.items() if value is None or type(value) in _SCALARS}
 
     def make(self, document: Document) -> Row:
         """The row of a document, which belongs to the row from now on."""
-        document["id"] = document.pop("_id")
-        document["rev"] = document.pop("_rev")
+        id, rev = document.pop("_id"), document.pop("_rev")
+        if self._upgraded is not None:
+            document = self._upgraded(id, document)
+        document["id"] = id
+        document["rev"] = rev
         if not self._defaults.keys() <= document.keys():
             document = {**self._defaults, **document}
         for name in self._times:

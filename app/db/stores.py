@@ -102,6 +102,8 @@ class EntityStore(Generic[T]):
     def rows(self, query: Query) -> RowPage:
         """One page of read-only rows with the query's ``fields`` (or all): for lists, at a fraction of find's cost."""
         self._check(query.where, query.order_by, query.fields or ())
+        if self.entity.document_version > 1:
+            query = replace(query, fields=None)  # an upgrade needs the whole document
         make = row_maker(self.entity, query.fields).make
         page = self._session.query(self.path, query)
         return RowPage([make(document) for document in page.documents], page.cursor)

@@ -98,6 +98,8 @@ def plan_change(path: str, held: Tracked[Any], plan: CommitPlan, at: datetime) -
         return None
     set_quietly(entity, updated_at=at)
     after["updated_at"] = stored_time(at)
+    if type(entity).document_version > 1:
+        stored = type(entity).upgraded(entity.id, stored)  # what an upgrade took away must not be carried along
     unknown = {name: value for name, value in stored.items() if name not in type(entity).model_fields}
     plan.put(path, entity.id, {**unknown, **after}, expect)
     return Change("changed", entity, before, after)
