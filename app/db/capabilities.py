@@ -15,12 +15,14 @@ class Capabilities:
     ``native_commit``: the database has multi-document transactions of its own (CouchDB has none).
     ``shared``: several processes may use the same data at the same time (memory is one process's own).
     ``durable``: data outlives the process.
+    ``parallel``: how many bulk readers, or bulk writers, at the same time are of use (SQLite has one writer).
     """
 
     fresh_queries: bool
     native_commit: bool
     shared: bool
     durable: bool
+    parallel: int = 4
 
 
 class CollectionInfo(NamedTuple):
@@ -45,3 +47,5 @@ class Finding:
     ok: bool
     detail: str
     remedy: str = ""
+    free: int | None = None
+    """Bytes of room that were seen, where that was looked at."""

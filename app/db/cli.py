@@ -19,7 +19,7 @@ from app.db.flask_ext import command_application, current_database
 from app.db.names import parse_name
 from app.db.query import Query
 from app.db.service import DatabaseService
-from app.db.transfer import cli as transfer_cli
+from app.db.transfer import copy_cli
 
 URL_HELP = "Another database than the configured one, e.g. sqlite:///wherry.sqlite"
 
@@ -186,4 +186,4 @@ def _print_json(value: object) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
-transfer_cli.join(db_commands)
+copy_cli.join(db_commands)

@@ -64,7 +64,7 @@ class SqliteSettings(Protocol):
 class SqliteDatabase(Backend):
     """The contract on one SQLite file."""
 
-    capabilities: ClassVar = Capabilities(fresh_queries=True, native_commit=True, shared=True, durable=True)
+    capabilities: ClassVar = Capabilities(fresh_queries=True, native_commit=True, shared=True, durable=True, parallel=1)
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, OSError)
 
     def __init__(
@@ -456,7 +456,8 @@ class SqliteDatabase(Backend):
         findings.append(Finding("journal", mode == "wal", f"journal mode {mode}", "Put the file on a local disk."))
         findings.append(self._try_writing(connection))
         free = shutil.disk_usage(self._registry.path.parent).free
-        findings.append(Finding("space", free > _LOW_SPACE, f"{free // 1_000_000:,} MB free", "Make room on the disk."))
+        room = Finding("space", free > _LOW_SPACE, f"{free // 1_000_000:,} MB free", "Make room on the disk.", free)
+        findings.append(room)
         missing = self._prepare(self.schema, dry_run=True)
         findings.append(Finding("indexes", not missing, "; ".join(missing) or "all there", "Run 'wherry db prepare'."))
         return findings

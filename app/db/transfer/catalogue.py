@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from app.db.capabilities import CollectionInfo
-from app.db.errors import InvalidQuery
+from app.db.errors import InvalidQuery, Unavailable
 from app.db.schema import Collection, Schema
 from app.db.service import DatabaseService
-from app.db.transfer.collections import is_machinery
+from app.db.transfer.collections import STATE, is_machinery, machinery
 from app.db.transfer.errors import TransferRefused
 
 
@@ -55,3 +55,18 @@ def scope_clashes(held: Sequence[CollectionInfo], target: DatabaseService) -> li
         for one in held
         if there.get(one.name, one.scope) != one.scope
     ]
+
+
+def is_there(service: DatabaseService) -> bool:
+    """Whether the database exists: False for a file that is not there yet and could be made. Unavailable otherwise."""
+    try:
+        service.collections()
+    except Unavailable:
+        service.prepare(machinery(STATE), dry_run=True)  # raises where it does not answer
+        return False
+    return True
+
+
+def estimated(service: DatabaseService, held: Sequence[CollectionInfo]) -> int | None:
+    """About how many documents these collections hold, where the database can tell that cheaply; else None."""
+    return None

@@ -1,51 +1,82 @@
-"""How far a copy has come, kept in its target: ``migration_checkpoints``, a document for each collection.
+"""How far a copy has come, kept in its target: ``migration_checkpoints``.
 
-A checkpoint says from which database (identity.py) how many documents were carried over and where the scan goes on.
-``after`` is the source's place of the last chunk before which every chunk was written, so that a copy that was cut off
-loses nothing and repeats only what was in flight. A finished collection is marked, and is begun anew by the next copy.
+The document ``:run`` tells of the latest copy: from which database (identity.py), what of it, and whether it was
+finished. Beside it stands a checkpoint for each collection, named like it: what was done, and the source's place behind
+the last stretch before which everything was written. So a copy that was cut off loses nothing and repeats only what was
+in flight. Where the latest one was finished, the next begins anew.
 """
 
 from dataclasses import asdict, dataclass, replace
+from secrets import token_hex
 from typing import Any, Final
 
+from app.db.documents import Document
 from app.db.errors import NotFound
 from app.db.service import DatabaseService
 from app.db.transfer.collections import CHECKPOINTS, machinery
 from app.db.transfer.errors import TransferRefused
+from app.db.transfer.writing import Tally
 
 FORMAT: Final = 1
+RUN: Final = ":run"
+"""The id of the run's document; a collection's name has no colon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One copy, which may take several calls. ``tenants``: those asked for, None for all."""
+
+    run: str
+    source: str
+    policy: str
+    tenants: tuple[str, ...] | None
+    finished: bool = False
+
+    @staticmethod
+    def begun(source: str, policy: str, tenants: tuple[str, ...] | None) -> "Run":
+        """A new one."""
+        return Run(token_hex(8), source, policy, tenants)
+
+    def is_like(self, other: "Run") -> bool:
+        """Whether one can go on where the other was."""
+        return (self.source, self.policy, self.tenants) == (other.source, other.policy, other.tenants)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One collection's. ``documents``, ``kept``, ``rejected`` and ``bytes`` are what was done up to ``after``."""
+    """One collection's: what became of the documents up to ``after``; see Tally."""
 
     collection: str
-    source: str
-    scope: str
-    """What is carried over: the tenants asked for, "" for all. Another choice begins anew."""
-    policy: str
+    run: str
     after: str | None = None
-    documents: int = 0
+    done: bool = False
+    copied: int = 0
+    same: int = 0
     kept: int = 0
     rejected: int = 0
     bytes: int = 0
-    done: bool = False
 
-    def moved(self, after: str | None, documents: int, kept: int, rejected: int, bytes: int) -> "Checkpoint":
-        """The same, so much further."""
+    def moved(self, after: str | None, tally: Tally) -> "Checkpoint":
+        """The same behind one more stretch; done if nothing comes after it."""
         return replace(
             self,
             after=after,
-            documents=self.documents + documents,
-            kept=self.kept + kept,
-            rejected=self.rejected + rejected,
-            bytes=self.bytes + bytes,
+            done=after is None,
+            copied=self.copied + tally.copied,
+            same=self.same + tally.same,
+            kept=self.kept + tally.kept,
+            rejected=self.rejected + tally.rejected,
+            bytes=self.bytes + tally.bytes,
         )
+
+    @property
+    def tally(self) -> Tally:
+        """What was done."""
+        return Tally(self.copied, self.same, self.kept, self.rejected, self.bytes)
 
 
 class Checkpoints:
-    """The checkpoints of one target."""
+    """The checkpoints of one target. ``read...`` write nothing, and find nothing where nothing was ever copied."""
 
     def __init__(self, target: DatabaseService) -> None:
         self._target = target
@@ -54,38 +85,43 @@ class Checkpoints:
         """Make sure that they can be kept."""
         self._target.prepare(machinery(CHECKPOINTS))
 
-    def all(self) -> list[Checkpoint]:
-        """Every checkpoint; none where nothing was ever copied. Writes nothing.
-
-        TransferRefused for one that a newer release wrote.
-        """
-        if CHECKPOINTS not in {one.name for one in self._target.collections()}:
-            return []
-        return [_opened(document) for document in self._target.list_all(CHECKPOINTS)]
-
-    def read(self, collection: str) -> Checkpoint | None:
-        """The checkpoint of a collection, or None."""
-        try:
-            return _opened(self._target.get(CHECKPOINTS, collection))
-        except NotFound:
+    def read_run(self) -> Run | None:
+        """The latest copy. TransferRefused if another release made it."""
+        document = self._read(RUN)
+        if document is None:
             return None
+        tenants = document.pop("tenants")
+        return Run(**document, tenants=None if tenants is None else tuple(tenants))
+
+    def read(self, run: Run, collection: str) -> Checkpoint | None:
+        """A collection's checkpoint of that run."""
+        document = self._read(collection)
+        if document is None or document["run"] != run.run:
+            return None
+        return Checkpoint(**document)
+
+    def save_run(self, run: Run) -> None:
+        """Keep it in place of an earlier one, whose checkpoints count no more."""
+        self._save(RUN, asdict(run))
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Keep it, in place of an earlier one."""
-        self._target.save(CHECKPOINTS, checkpoint.collection, {**asdict(checkpoint), "format": FORMAT})
+        """Keep it."""
+        self._save(checkpoint.collection, asdict(checkpoint))
 
-    def forget(self, collection: str) -> None:
-        """Remove the checkpoint of a collection, if there is one."""
+    def _save(self, id: str, document: dict[str, Any]) -> None:
+        self._target.save(CHECKPOINTS, id, {**document, "format": FORMAT})
+
+    def _read(self, id: str) -> Document | None:
+        # Asked first: a service that must not create anything calls a collection that is not there unavailable.
+        if CHECKPOINTS not in {one.name for one in self._target.collections()}:
+            return None
         try:
-            self._target.delete(CHECKPOINTS, collection)
+            document = self._target.get(CHECKPOINTS, id)
         except NotFound:
-            return
-
-
-def _opened(document: dict[str, Any]) -> Checkpoint:
-    if document.get("format") != FORMAT:
-        raise TransferRefused(
-            f"The target has a checkpoint of format {document.get('format')!r}, made by another release;"
-            f" this one knows {FORMAT}."
-        )
-    return Checkpoint(**{key: value for key, value in document.items() if key not in ("_id", "_rev", "format")})
+            return None
+        if document.get("format") != FORMAT:
+            raise TransferRefused(
+                f"The target has checkpoints of format {document.get('format')!r}, made by another release;"
+                f" this one knows {FORMAT}."
+            )
+        return {key: value for key, value in document.items() if key not in ("_id", "_rev", "format")}

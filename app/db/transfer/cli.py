@@ -1,4 +1,4 @@
-"""``wherry db plan`` and ``wherry db copy``, and what every transfer command has in common.
+"""What every transfer command has in common.
 
 SOURCE and TARGET are as references.py tells. With ``--json`` a command prints one JSON document on standard output.
 Whatever goes wrong is one sentence on standard error that names the thing.
@@ -22,12 +22,6 @@ REJECTED: Final = 2
 """Exit status: finished, but documents were left out."""
 
 _Function = Callable[..., None]
-
-
-def join(group: click.Group) -> None:
-    """Add the commands to ``wherry db``."""
-    for command in _COMMANDS:
-        group.add_command(command)
 
 
 @contextmanager
@@ -54,9 +48,12 @@ def transfer_command(name: str, *arguments: str) -> Callable[[_Function], click.
     return register
 
 
+def listed(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...] | None:
+    """An option that may be given several times and may hold several names with commas between; None if not given."""
+    names = tuple(name.strip() for text in value for name in text.split(",") if name.strip())
+    return names or (None if not value else ())
+
+
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
-
-
-_COMMANDS: Final[tuple[click.Command, ...]] = ()

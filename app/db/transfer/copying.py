@@ -1,31 +1,53 @@
 """Copying: every document of a source that is missing in a target, or older there, in bulk and resumable."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from threading import Event
+from typing import Final, Literal
 
+from app.db.capabilities import CollectionInfo
+from app.db.errors import InvalidQuery
+from app.db.names import check_tenant
 from app.db.schema import Schema
 from app.db.service import DatabaseService
+from app.db.transfer.catalogue import collections_of, estimated, target_schema
+from app.db.transfer.checkpoints import Checkpoint, Checkpoints, Run
+from app.db.transfer.comparing import Rehearsal
+from app.db.transfer.errors import TransferRefused
+from app.db.transfer.identity import looks_same, same_database
+from app.db.transfer.pacing import BatchSize, Patience, RateLimit
+from app.db.transfer.pages import Stretch, stretches
+from app.db.transfer.pipeline import Course, Pipeline, Write
+from app.db.transfer.preparing import SAME, check_occupied, check_target, check_versions, source_identity
 from app.db.transfer.progress import Progress
+from app.db.transfer.rejections import Rejected, Rejections
+from app.db.transfer.writing import BulkWriter, Tally
+
+__all__ = ["CopyOptions", "CopyReport", "Policy", "Rejected", "copy"]
 
 Policy = Literal["newer", "source"]
-SHOWN: Final = 20
+_MOST_WORKERS: Final = 32
+_LARGEST_CHUNK: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class CopyOptions:
     """How a copy is made.
 
-    ``collections`` and ``tenants`` narrow it (None: all; documents of the installation go with None only). ``workers``
-    write at the same time. ``rate`` is at most so many documents a second. ``policy``: "newer" never undoes a newer
-    write of the target, "source" lets the source win. ``chunk`` is the most documents in one bulk write. ``patience``
-    are the seconds for which a database that does not answer is tried again. ``rejects`` is the file for documents that
-    do not fit.
+    ``collections`` and ``tenants`` narrow it (None: all; with tenants the installation's documents are left out).
+    ``workers`` write at the same time (None: as many as the target has use for). ``rate`` is at most so many documents
+    a second. With ``policy`` "newer" a newer document of the target stands, with "source" the source wins. ``chunk`` is
+    the most documents in one bulk write. A database that does not answer is tried again for ``patience`` seconds.
+    ``rejects`` is the file for documents that do not fit. ``resume`` goes on where a copy was cut off.
+    ``source_name`` stands for a source that has no identity and may not be given one. ``within_live`` is the live
+    migration's own: its target is in one.
     """
 
     collections: tuple[str, ...] | None = None
     tenants: tuple[str, ...] | None = None
-    workers: int = 2
+    workers: int | None = None
     rate: float | None = None
     dry_run: bool = False
     policy: Policy = "newer"
@@ -34,30 +56,45 @@ class CopyOptions:
     patience: float = 60.0
     rejects: Path | None = None
     resume: bool = True
+    source_name: str = ""
+    within_live: bool = False
 
-
-class Rejected(NamedTuple):
-    """A document that was left out, and why."""
-
-    collection: str
-    """The path."""
-    id: str
-    reason: str
+    def check(self) -> None:
+        """TransferRefused names the first option that makes no sense."""
+        if self.workers is not None and not 1 <= self.workers <= _MOST_WORKERS:
+            raise TransferRefused(f"--workers is {self.workers}, but must be 1 to {_MOST_WORKERS}.")
+        if self.rate is not None and not 0 < self.rate < float("inf"):
+            raise TransferRefused(f"--rate is {self.rate:g}, but must be a number above 0.")
+        if not 1 <= self.chunk <= _LARGEST_CHUNK:
+            raise TransferRefused(f"--chunk is {self.chunk}, but must be 1 to {_LARGEST_CHUNK:,}.")
+        if self.collections == () or self.tenants == ():
+            raise TransferRefused("--collections and --tenants name at least one each.")
+        for tenant in self.tenants or ():
+            try:
+                check_tenant(tenant)
+            except InvalidQuery as error:
+                raise TransferRefused(f"--tenants names {tenant!r}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class CopyReport:
-    """What became of it. ``kept``: the target had the same revision or a newer one. ``rejections``: the first 20 of
-    ``rejected``. ``bytes`` are those of the documents' JSON, copied and kept. ``resumed``: it went on with an earlier
-    one, whose numbers are not counted again."""
+    """What became of a copy, over all its calls if it was cut off and ``resumed``.
+
+    ``copied`` were written; ``same`` were there with the same revision; ``kept`` are newer in the target; ``rejected``
+    do not fit, the first 20 in ``rejections``. ``bytes`` of JSON. ``moved`` and ``seconds`` are this call's own.
+    ``done`` are sentences about what was created.
+    """
 
     copied: int
+    same: int
     kept: int
     rejected: int
     rejections: tuple[Rejected, ...]
     bytes: int
+    moved: int
     seconds: float
     resumed: bool
+    done: tuple[str, ...] = ()
 
 
 def copy(
@@ -72,6 +109,168 @@ def copy(
 
     TransferRefused before anything moves: the same database twice, a target with other data, another version.
     Unavailable when a database did not answer for ``patience`` seconds: a later call goes on where this one was. A
-    document that the target refuses is reported, and the rest goes on.
+    document that the target refuses is reported, and the rest goes on. A source that is written to meanwhile is fine:
+    what is there all the while is carried over; what is written meanwhile may be, and another call brings it.
     """
-    raise NotImplementedError
+    options.check()
+    return _Copy(source, target, options, progress, schema if schema is not None else target.schema).run()
+
+
+class _Copy:
+    """One call of ``copy``."""
+
+    def __init__(
+        self,
+        source: DatabaseService,
+        target: DatabaseService,
+        options: CopyOptions,
+        progress: Progress,
+        declared: Schema,
+    ) -> None:
+        self._source, self._target = source, target
+        self._options = options
+        self._progress = progress
+        self._declared = declared
+        self._stop = Event()
+        self._reading = Patience("The source", options.patience, self._stop, progress)
+        self._writing = Patience("The target", options.patience, self._stop, progress)
+        self._rejections = Rejections(None if options.dry_run else options.rejects)
+        self._checkpoints = Checkpoints(target)
+        self._began = time.monotonic()
+
+    def run(self) -> CopyReport:
+        self._source.ping()  # without patience: a wrong address is told at once
+        held = self._held()
+        wanted = target_schema(held, self._declared)
+        if self._options.dry_run:
+            return self._rehearse(held, wanted)
+        if self._writing.call(lambda: same_database(self._source, self._target)):
+            raise TransferRefused(SAME)
+        identity = self._reading.call(lambda: source_identity(self._source, self._options.source_name, write=True))
+        latest = self._writing.call(lambda: self._check(held, identity))
+        # Indexes before the documents, although PERFORMANCE says the contrary of a bulk load: measured on SQLite,
+        # rows that get their keys and index entries as they are written are ready in half the time of rows that are
+        # filled and indexed afterwards, and Firestore and DynamoDB have to rewrite every document for a late index.
+        done = self._writing.call(lambda: self._prepare(wanted))
+        run, resumed = self._choose(latest, identity)
+        courses = self._courses(held, run)
+        try:
+            self._carry([course for course in courses if not course.checkpoint.done], self._writer())
+        finally:
+            self._rejections.close()
+        # Views of CouchDB are built when they are asked for: now, and not by the first visitor.
+        done += self._writing.call(lambda: self._target.prepare(wanted))
+        self._writing.call(lambda: self._checkpoints.save_run(replace(run, finished=True)))
+        return self._report(courses, resumed, done)
+
+    def _held(self) -> list[CollectionInfo]:
+        options = self._options
+        held = self._reading.call(lambda: collections_of(self._source, options.collections))
+        if options.tenants is None:
+            return held
+        named = [one.name for one in held if one.scope != "tenant"]
+        if options.collections is not None and named:
+            raise TransferRefused(f"--tenants asks for tenants' documents, and {named[0]!r} is the installation's.")
+        return [one for one in held if one.scope == "tenant"]
+
+    def _check(self, held: Sequence[CollectionInfo], identity: str) -> Run | None:
+        check_versions(self._source, self._target)
+        if not self._options.within_live:
+            check_target(self._target, held)
+        latest = self._checkpoints.read_run()
+        if not self._options.into_existing:
+            check_occupied(self._target, latest, identity)
+        return latest
+
+    def _prepare(self, wanted: Schema) -> list[str]:
+        done = self._target.prepare(wanted)
+        self._checkpoints.prepare()
+        return done
+
+    def _choose(self, latest: Run | None, identity: str) -> tuple[Run, bool]:
+        """The run to go on with, or a new one."""
+        run = Run.begun(identity, self._options.policy, self._options.tenants)
+        if self._options.resume and latest is not None and not latest.finished and latest.is_like(run):
+            return latest, True
+        self._writing.call(lambda: self._checkpoints.save_run(run))
+        return run, False
+
+    def _courses(self, held: Sequence[CollectionInfo], run: Run) -> list[Course]:
+        def course(one: CollectionInfo) -> Course:
+            known = self._writing.call(lambda: self._checkpoints.read(run, one.name))
+            return Course(one, known or Checkpoint(one.name, run.run), self._save)
+
+        return [course(one) for one in held]
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        self._writing.call(lambda: self._checkpoints.save(checkpoint))
+
+    def _writer(self) -> Write:
+        bulk = BulkWriter(
+            self._target,
+            only_newer=self._options.policy == "newer",
+            patience=self._writing,
+            size=BatchSize(self._options.chunk),
+            rejections=self._rejections,
+        )
+        return lambda collection, stretch: bulk.write(collection, stretch.documents)
+
+    def _carry(self, courses: Sequence[Course], write: Write) -> None:
+        options = self._options
+        workers = options.workers or self._target.capabilities.parallel
+        # What is asked for at a time is written at a time, and a slow rate must not come in rare large gulps.
+        most = options.chunk if options.rate is None else max(1, min(options.chunk, int(options.rate / 4)))
+        pipeline = Pipeline(
+            lambda one, after: stretches(self._source, one, options.tenants, after, most, self._reading),
+            lambda one, stretch: _counted(write(one, stretch), stretch),
+            readers=min(workers, self._source.capabilities.parallel),
+            writers=workers,
+            limit=RateLimit(options.rate, self._stop),
+            stop=self._stop,
+            progress=self._progress,
+        )
+        self._progress.begin("dry run" if options.dry_run else "copy")
+        if options.tenants is None:
+            self._progress.total(estimated(self._source, [course.collection for course in courses]))
+        try:
+            pipeline.run(courses)
+        finally:
+            self._progress.end()
+
+    def _rehearse(self, held: Sequence[CollectionInfo], wanted: Schema) -> CopyReport:
+        """Read and check everything, compare it with the target, and write nothing anywhere."""
+        rehearsal = Rehearsal(self._target, self._writing, self._rejections, only_newer=self._options.policy == "newer")
+        if rehearsal.exists:
+            if looks_same(self._source, self._target):
+                raise TransferRefused(SAME)
+            self._check(held, source_identity(self._source, self._options.source_name, write=False))
+        would = self._writing.call(lambda: self._target.prepare(wanted, dry_run=True))
+        courses = [Course(one, Checkpoint(one.name, ""), _nowhere) for one in held]
+        self._carry(courses, lambda one, stretch: rehearsal.compare(one, stretch.documents))
+        return self._report(courses, False, would)
+
+    def _report(self, courses: Sequence[Course], resumed: bool, done: list[str]) -> CopyReport:
+        total = Tally()
+        for course in courses:
+            total.add(course.checkpoint.tally)
+        return CopyReport(
+            total.copied,
+            total.same,
+            total.kept,
+            total.rejected,
+            tuple(self._rejections.first),
+            total.bytes,
+            sum(course.moved for course in courses),
+            time.monotonic() - self._began,
+            resumed,
+            tuple(dict.fromkeys(done)),
+        )
+
+
+def _counted(tally: Tally, stretch: Stretch) -> Tally:
+    tally.bytes = stretch.bytes
+    return tally
+
+
+def _nowhere(checkpoint: Checkpoint) -> None:
+    """A rehearsal has no checkpoints."""

@@ -57,6 +57,15 @@ def same_database(source: DatabaseService, target: DatabaseService) -> bool:
     return False
 
 
+def looks_same(source: DatabaseService, target: DatabaseService) -> bool:
+    """Whether both have the same identity, found out without writing anything.
+
+    True also for a copy of all the files of the other; False where neither has an identity.
+    """
+    own = read_identity(target)
+    return own is not None and own == read_identity(source)
+
+
 def _read(service: DatabaseService) -> Document | None:
     # Asked first: a service that must not create anything calls a collection that is not there unavailable.
     if STATE not in {one.name for one in service.collections()}:

@@ -7,8 +7,9 @@ is handed in, as settings are the application's and not the database layer's.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from app.db.factory import BACKENDS, DatabaseSettings, get_database_service, open_database
 from app.db.schema import Schema
@@ -109,3 +110,37 @@ class _Overridden:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._settings, name)
+
+
+def clearly_same(source: str, target: str, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether two references obviously name one database, before it is opened: the same text, one file by two paths,
+    one place of one host. False says nothing: identity.py finds out."""
+    first, second = (_url_of(reference, environ) for reference in (source, target))
+    if first == second:
+        return not first.startswith("memory:")
+    try:
+        one, other = urlsplit(first), urlsplit(second)
+    except ValueError:
+        return False
+    if one.scheme.lower() != other.scheme.lower() or not one.scheme:
+        return False
+    if one.scheme.lower() == "sqlite":
+        return _file_of(one) == _file_of(other)
+    places = [(parts.hostname, parts.port, parts.path.rstrip("/"), _options(parts)) for parts in (one, other)]
+    return one.scheme.lower() in BACKENDS and one.scheme.lower() != "memory" and places[0] == places[1]
+
+
+def _url_of(reference: str, environ: Mapping[str, str] | None) -> str:
+    if not reference.startswith(VARIABLE):
+        return reference
+    return (os.environ if environ is None else environ).get(reference.removeprefix(VARIABLE), reference)
+
+
+def _file_of(parts: SplitResult) -> Path:
+    return Path(unquote(parts.path).removeprefix("/")).resolve()
+
+
+def _options(parts: SplitResult) -> dict[str, str]:
+    """What tells apart two databases at one address: Firestore's database, an emulator, an endpoint."""
+    asked = dict(parse_qsl(parts.query))
+    return {key: asked[key] for key in ("database", "emulator", "endpoint") if key in asked}
