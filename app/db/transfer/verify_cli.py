@@ -1,0 +1,162 @@
+"""``wherry db verify`` and ``wherry db check-report``."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from app.db.flask_ext import command_application, command_schema
+from app.db.own_collections import INSTALLATION_KEYS
+from app.db.transfer.cli import FAILED, opened, print_json, transfer_command
+from app.db.transfer.cli import listed as listed_names
+from app.db.transfer.differences import Secrets
+from app.db.transfer.errors import TransferRefused
+from app.db.transfer.garbage import seldom_collected
+from app.db.transfer.identity import looks_same
+from app.db.transfer.progress import make_progress, shown_bytes, shown_time
+from app.db.transfer.references import clearly_same
+from app.db.transfer.reports import read_report, write_report
+from app.db.transfer.seeking import Difference
+from app.db.transfer.verify_report import VerifyReport, to_json
+from app.db.transfer.verifying import VerifyOptions, verify
+
+_SHOWN: Final = 20
+_WORDS: Final = {
+    "missing": "missing in the target",
+    "extra": "only in the target",
+    "different": "different",
+    "revision": "of another revision, with the same content",
+}
+
+
+def join(group: click.Group) -> None:
+    """Add the commands to ``wherry db``."""
+    group.add_command(verify_command)
+    group.add_command(check_report_command)
+
+
+@transfer_command("verify", "SOURCE", "TARGET")
+@click.option("--collections", multiple=True, callback=listed_names, metavar="NAMES", help="Only these, with commas.")
+@click.option("--tenants", multiple=True, callback=listed_names, metavar="IDS", help="Only these tenants' documents.")
+@click.option("--repair", is_flag=True, help="Write the source's documents over what is missing or different.")
+@click.option("--remove-extra", is_flag=True, help="With --repair: delete what only the target has.")
+@click.option("--keep-newer", is_flag=True, help="With --repair: leave what was written later in the target.")
+@click.option("--list", "listed", default=100, show_default=True, help="Differences to tell of one by one.")
+@click.option("--patience", default=60.0, show_default=True, help="Seconds to try a database that does not answer.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a signed report file.")
+def verify_command(
+    source: str,
+    target: str,
+    collections: tuple[str, ...] | None,
+    tenants: tuple[str, ...] | None,
+    repair: bool,
+    remove_extra: bool,
+    keep_newer: bool,
+    listed: int,
+    patience: float,
+    report: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare two databases, document by document, and say what differs and how.
+
+    Exit status 1 when anything differs; after --repair, when anything still does.
+    """
+    if (remove_extra or keep_newer) and not repair:
+        raise click.UsageError("--remove-extra and --keep-newer belong to --repair.")
+    key = str(command_application().config.get("SECRET_KEY") or "")
+    if report is not None and not key:
+        raise TransferRefused("A report is signed with SECRET_KEY, and there is none.")
+    options = VerifyOptions(collections, tenants, repair, remove_extra, keep_newer, max(0, listed), patience)
+    progress = make_progress(as_json)
+    if clearly_same(source, target):
+        raise TransferRefused("SOURCE and TARGET are the same database, which is equal to itself.")
+    with opened(source, "SOURCE") as ours, opened(target, "TARGET") as theirs, seldom_collected():
+        if looks_same(ours.service, theirs.service):
+            progress.note("Both have the same identity: make sure that they are two databases, and not one.")
+        found = verify(ours.service, theirs.service, options, progress, _secrets(), command_schema())
+        told = {"source": ours.name, "target": theirs.name, **_scope(options), **to_json(found)}
+    if report is not None:
+        write_report(report, told, key)
+    if as_json:
+        print_json(told)
+    else:
+        _print(found, ours.name, theirs.name)
+    if not found.equal:
+        raise SystemExit(FAILED)
+
+
+@transfer_command("check-report", "FILE")
+def check_report_command(file: str, as_json: bool) -> None:
+    """Check the signature of a report that verify wrote, and print what it says.
+
+    Exit status 1 when the file is not as it was signed with this SECRET_KEY (or one of SECRET_KEY_FALLBACKS).
+    """
+    config = command_application().config
+    keys = [str(config.get("SECRET_KEY") or ""), *map(str, config.get("SECRET_KEY_FALLBACKS") or ())]
+    report = read_report(Path(file), keys)
+    if as_json:
+        print_json(report)
+        return
+    click.echo(f"The signature is right: written at {report.get('created')}.")
+    click.echo(
+        f"{report.get('source')} and {report.get('target')} were {'equal' if report.get('equal') else 'NOT equal'}."
+    )
+
+
+def _scope(options: VerifyOptions) -> dict[str, Any]:
+    return {"only": {"collections": options.collections, "tenants": options.tenants}}
+
+
+def _secrets() -> Secrets:
+    """The fields that the application's entities declare secret, by collection."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    found[INSTALLATION_KEYS].add("*")
+    registry = command_application().extensions.get("wherry")
+    for entity in getattr(registry, "entities", ()):
+        found[entity.collection] |= entity.secret
+    return found
+
+
+def _print(report: VerifyReport, source: str, target: str) -> None:
+    if report.repaired is not None:
+        done = report.repaired
+        click.echo(f"Repaired: {done.written:,} documents written, {done.removed:,} removed.")
+        if done.newer:
+            click.echo(f"{done.newer:,} were left, as they were written later in the target.")
+        for one in done.refusals:
+            click.echo(f"  {one.collection} {one.id!r} was refused: {one.reason}")
+    ours, theirs = report.documents
+    size = sum(one.source.bytes for one in report.compared)
+    rate = (ours + theirs) / max(report.seconds, 1e-9)
+    click.echo(f"{source}: {ours:,} documents, {shown_bytes(size)}")
+    click.echo(f"{target}: {theirs:,} documents ({shown_time(report.seconds)}, {rate:,.0f} documents/s of both sides)")
+    if report.settled:
+        click.echo(f"{report.settled:,} were being written meanwhile, and are equal now.")
+    if report.equal:
+        click.echo("Equal: every document of both, with its revision.")
+        return
+    for compared in report.compared:
+        if not compared.equal:
+            click.echo(f"{compared.path}: {_counted(compared.differing)}")
+    for difference in report.differences[:_SHOWN]:
+        _print_difference(difference)
+    if len(report.differences) > _SHOWN:
+        click.echo(f"  ... --report and --json tell of {len(report.differences):,}")
+    if report.moving:
+        click.echo(
+            f"{report.moving:,} of them were written while they were looked at: verify again to be sure of these."
+        )
+    click.echo("NOT equal.")
+
+
+def _counted(differing: dict[str, int]) -> str:
+    return ", ".join(f"{differing[kind]:,} {words}" for kind, words in _WORDS.items() if kind in differing)
+
+
+def _print_difference(one: Difference) -> None:
+    newer = ", written later in the target" if one.newer else ""
+    moving = ", written meanwhile" if one.moving else ""
+    click.echo(f"  {one.path} {one.id!r}: {_WORDS[one.kind]}{newer}{moving}")
+    for field in one.fields:
+        click.echo(f"      {field.field}: {field.source} | {field.target}" if field.source else f"      {field.field}")
