@@ -101,6 +101,28 @@ def test_an_operation_takes_so_many_requests(service: CouchDatabase, requests: l
     assert not any(made.startswith("HEAD") for made in requests)
 
 
+def test_saves_without_a_revision_learn_whether_there_is_a_document(
+    service: CouchDatabase, requests: list[str]
+) -> None:
+    counts = []
+    for id in ("001", "002", "new", "newer", "003"):
+        requests.clear()
+        service.save(NOTES, id, {})
+        counts.append(len(requests))
+    assert counts == [3, 2, 2, 1, 3]
+
+
+def test_bulk_writes_learn_whether_there_are_documents(service: CouchDatabase, requests: list[str]) -> None:
+    counts = []
+    for ids in (("001", "002"), ("003", "004"), ("new", "newer"), ("newest", "last")):
+        requests.clear()
+        outcomes = service.write_batch(NOTES, [{"_id": id, "ids": list(ids)} for id in ids])
+        assert all(outcome.error is None for outcome in outcomes)
+        counts.append(len(requests))
+    assert counts == [3, 2, 2, 1]
+    assert all(found["ids"] == ["003", "004"] for found in service.get_many(NOTES, ["003", "004"]).values())
+
+
 def test_a_conflict_of_a_commit_is_found_before_anything_is_written(
     service: CouchDatabase, requests: list[str]
 ) -> None:
