@@ -6,12 +6,14 @@ Whatever goes wrong is one sentence on standard error that names the thing, and 
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
 from app.db.backends.firestore_indexes import index_configuration
+from app.db.changes.cli import DEFAULT_FOLDER, chosen_changes, list_changes, run_changes
 from app.db.cli_errors import one_sentence
 from app.db.cli_query import parse_condition
 from app.db.factory import open_database
@@ -19,7 +21,7 @@ from app.db.flask_ext import command_application, current_database
 from app.db.names import parse_name
 from app.db.query import Query
 from app.db.service import DatabaseService
-from app.db.transfer import copy_cli
+from app.db.transfer import copy_cli, dump_cli, verify_cli
 
 URL_HELP = "Another database than the configured one, e.g. sqlite:///wherry.sqlite"
 
@@ -94,6 +96,22 @@ def recover(service: DatabaseService, as_json: bool) -> None:
         _print_json({"done": done})
     else:
         click.echo("\n".join(done) or "Nothing was left to settle.")
+
+
+@_command(needs_schema=True)
+@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=DEFAULT_FOLDER)
+@click.option("--only", metavar="NAME", help="One change, by its name or number.")
+@click.option("--list", "only_list", is_flag=True, help="Only say how each stands.")
+@click.option("--dry-run", is_flag=True, help="Write nothing, and say what would be changed.")
+def changes(
+    service: DatabaseService, folder: Path, only: str | None, only_list: bool, dry_run: bool, as_json: bool
+) -> None:
+    """Make the numbered changes to stored documents that this database lacks. Safe to run again, and to interrupt."""
+    found = chosen_changes(folder, only)
+    say = _say_nothing if as_json else click.echo
+    told = list_changes(service, found, say) if only_list else run_changes(service, found, dry_run, say)
+    if as_json:
+        _print_json({"dry_run": dry_run, "changes": told})
 
 
 @_command(needs_schema=True)
@@ -182,8 +200,14 @@ def _check_exists(service: DatabaseService, collection: str) -> None:
     raise click.ClickException(f"There is no collection {name!r}. There are: {', '.join(known)}.")
 
 
+def _say_nothing(line: str) -> None:
+    """Instead of lines, where JSON is wanted."""
+
+
 def _print_json(value: object) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 copy_cli.join(db_commands)
+verify_cli.join(db_commands)
+dump_cli.join(db_commands)
