@@ -80,7 +80,7 @@ class Prepared(NamedTuple):
     token: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made for each document of a bulk write, and freezing costs more than the rest
 class Outcome:
     """What became of one document of a bulk write: its revision now, or the error that kept it out.
 

@@ -252,7 +252,8 @@ class Writer:
             return self._bulk_once(targets[half:], revs, outcomes) or lost
         for target, row in zip(targets, rows, strict=True):
             if "rev" in row:
-                outcomes[target.id] = Outcome(target.id, self._rev(target, row["rev"]))
+                _, _, id, key, token, _ = target
+                outcomes[id] = Outcome(id, f"{token}.{make_hint(row['rev'], token, key, target.table.seed)}")
             elif row.get("error") != "conflict":
                 status = {"forbidden": 403, "unauthorized": 401}.get(row["error"], 500)
                 refused = translate(HttpFailure(status, row["error"], str(row.get("reason", ""))))
