@@ -6,6 +6,7 @@ the second that the table is out of date.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -16,11 +17,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.db.mutants import MUTANTS, Mutant  # noqa: E402 -- found through the line above
+from tests.db import couchdb_server, dynamodb_server, firestore_server  # noqa: E402 -- found through the line above
+from tests.db.mutant import Mutant  # noqa: E402
+from tests.db.mutants import MUTANTS  # noqa: E402
+from tests.servers import available, required  # noqa: E402
 
 COPY = ROOT / "build" / "mutants"
 COPIED = ("app", "tests", "scripts", "pyproject.toml", "settings.toml", ".secrets.toml")
 QUICK = "not slow and not crash"
+SERVERS = {
+    "couchdb": couchdb_server.shared_url,
+    "firestore": firestore_server.shared_url,
+    "dynamodb": dynamodb_server.shared_url,
+}
 ENDS_WITHIN = 120
 """Seconds that the tests of one mutant get, at least: one that makes a loop endless is noticed by that."""
 TESTS_FAILED = 1
@@ -71,11 +80,27 @@ def problem_with(mutant: Mutant, seconds: float) -> str | None:
     return None
 
 
+def with_servers(wanted: list[Mutant]) -> list[Mutant]:
+    """The mutants that can be tried here; one server of each kind is started for all of them."""
+    for name in sorted({mutant.server for mutant in wanted} - {""}):
+        found = available(name)
+        if found.here:
+            os.environ[f"TEST_{name.upper()}_URL"] = SERVERS[name]()
+        elif name in required():
+            sys.exit(f"{name}: {found.detail}; {found.remedy} (WHERRY_REQUIRE names it)")
+        else:
+            left = [mutant for mutant in wanted if mutant.server == name]
+            wanted = [mutant for mutant in wanted if mutant.server != name]
+            print(f"{len(left)} mutants are not tried. {name}: {found.detail}; {found.remedy}", flush=True)
+    return wanted
+
+
 def main() -> None:
     """Exit status 0 when the unbroken copy passes and every mutant is noticed."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--only", default="", help="only the mutants whose name contains this")
     wanted = [mutant for mutant in MUTANTS if arguments.parse_args().only.lower() in mutant.name.lower()]
+    wanted = with_servers(wanted)
     started = time.monotonic()
     copy_tree()
     sound = pytest(sorted({test for mutant in wanted for test in mutant.tests}))

@@ -10,10 +10,11 @@ import time
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from typing import Any, cast
+from urllib.parse import quote, urlsplit
 
 from app.db import DatabaseService, Schema, open_database
+from app.db.backends.couchdb import CouchDatabase
 from app.db.backends.couchdb_http import Session
 from tests.couchdb_installed import installed, stand_in
 from tests.db.pouchdb_server import PouchServer
@@ -88,7 +89,7 @@ def shared_url() -> str:
     named = os.environ.get("TEST_COUCHDB_URL")
     if named:
         parts = urlsplit(named)
-        return parts._replace(path="", query="").geturl()
+        return parts._replace(path=parts.path.rpartition("/")[0]).geturl()
     server = PouchServer() if stand_in() else Server(str(installed()))
     server.start()
     return server.url
@@ -100,26 +101,21 @@ def fresh_prefix() -> str:
 
 
 class CouchBackend:
-    """One test's databases on a server."""
+    """One test's databases on a server. Its options are those of the server's URL and the given ones."""
 
     def __init__(self, url: str, prefix: str, options: str = "") -> None:
-        self.url, self.prefix = url, prefix
-        self._options = options
+        self.url, _, query = url.partition("?")
+        self.prefix = prefix
+        self._options = "&".join(part for part in (query, options.removeprefix("?")) if part)
 
     def open(self, schema: Schema | None = None, **options: Any) -> DatabaseService:
         """See ContractBackend."""
-        return open_database(f"{self.url}/{self.prefix}{self._options}", schema, **options)
+        return open_database(f"{self.url}/{self.prefix}?{self._options}", schema, **options)
 
     def session(self) -> Session:
         """A plain session on the server, for looking behind the backend."""
-        parts = urlsplit(self.url)
-        return Session(
-            str(parts.hostname),
-            parts.port or 5984,
-            user=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            timeout=30.0,
-        )
+        patient = CouchBackend(f"{self.url}?{self._options}", self.prefix, "timeout=30")
+        return cast(CouchDatabase, patient.open()).session
 
     def remove(self) -> None:
         """Delete the test's databases."""

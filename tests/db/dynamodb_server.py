@@ -10,7 +10,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from app.db import DatabaseService, Schema, open_database
 from app.db.backends.dynamodb import DynamoDatabase
@@ -90,8 +90,9 @@ class DynamoBackend:
     def client(self) -> Client:
         """A plain client of the server."""
         parts = urlsplit(self.url)
-        endpoint = parts.query.partition("endpoint=")[2]
-        return Client(Target(parts.hostname or "", endpoint, parts.username or "", parts.password or ""), 20.0)
+        (endpoint,) = parse_qs(parts.query).get("endpoint", [""])
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return Client(Target(parts.hostname or "", endpoint, user, password), 20.0)
 
     def remove(self) -> None:
         """Delete the test's tables."""

@@ -1,26 +1,18 @@
 """The known ways to break the database layer, each with the tests that have to notice. `make mutants` tries them.
 
 A mutant replaces one piece of text that is once in its file. Where code changes, its mutants change with it:
-test_mutants.py says which no longer apply.
+test_mutants.py says which no longer apply. Those of the commit protocol are in mutants_commits.py, those of CouchDB,
+Firestore and DynamoDB in mutants_servers.py.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from tests.db.mutant import Mutant
+from tests.db.mutants_commits import COMMITS
+from tests.db.mutants_servers import SERVERS
 
 MEMORY = "app/db/backends/memory.py"
+BACKEND = "app/db/backend.py"
 SQLITE = "app/db/backends/sqlite.py"
 TABLES = "app/db/backends/sqlite_tables.py"
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """What is broken (`name`), where, how, and the tests (pytest's names for them) that have to notice."""
-
-    name: str
-    file: str
-    right: str
-    wrong: str
-    tests: Sequence[str]
 
 
 def on_memory(*classes: str) -> tuple[str, ...]:
@@ -101,7 +93,7 @@ MUTANTS = (
     ),
     Mutant(
         "a collection may be the installation's and a tenant's",
-        "app/db/service.py",
+        BACKEND,
         '        if (scope == "tenant") != bool(name.tenant):',
         '        if scope == "nobody":',
         on_memory("TestCollections"),
@@ -151,7 +143,7 @@ MUTANTS = (
     ),
     Mutant(
         "create replaces",
-        "app/db/service.py",
+        BACKEND,
         "rev = self._save(name, id, portable, ABSENT)",
         "rev = self._save(name, id, portable, ANY)",
         on_memory("TestWriting"),
@@ -165,7 +157,7 @@ MUTANTS = (
     ),
     Mutant(
         "a conflict names the first key only",
-        "app/db/service.py",
+        BACKEND,
         "            if not _holds(write.expect, document):",
         "            if False:",
         on_memory("TestExpectations"),
@@ -223,7 +215,7 @@ MUTANTS = (
     ),
     Mutant(
         "a commit takes one key twice",
-        "app/db/service.py",
+        BACKEND,
         "            if (name, id) in seen:",
         "            if False:",
         on_memory("TestAllOrNothing"),
@@ -344,7 +336,7 @@ MUTANTS = (
     ),
     Mutant(
         "a query that no index serves is let through",
-        "app/db/service.py",
+        BACKEND,
         "        if self.strict:\n",
         "        if False:\n",
         on_memory("TestUnservedQueries"),
@@ -382,7 +374,7 @@ MUTANTS = (
     ),
     Mutant(
         "a count is off by one at its bound",
-        "app/db/service.py",
+        BACKEND,
         "return min(found, up_to), found <= up_to",
         "return min(found, up_to), found < up_to",
         on_memory("TestCounts"),
@@ -416,4 +408,6 @@ MUTANTS = (
         "    if depth > MAX_DEPTH + 1:",
         on_memory("TestRefusedValues"),
     ),
+    *COMMITS,
+    *SERVERS,
 )

@@ -18,7 +18,7 @@ from app.db.writes import Prepared
 from tests.db.commit_world import A, B, MemoryStore, World
 
 AMOUNTS = (1, 2)
-PROTOCOL_SEEDS = 400
+PROTOCOL_SEEDS = 1_000
 MUTANT_SEEDS = 8_000
 Make = Callable[[MemoryStore, World], CommitRecords]
 

@@ -122,6 +122,18 @@ class TestExpectations:
         else:
             assert after.get((NOTES, "a")) == before.get((NOTES, "a"))
 
+    @pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside another"])
+    @pytest.mark.parametrize("kind", [Put, Delete, Check])
+    def test_a_revision_that_was_replaced_is_a_conflict(self, service: DatabaseService, kind: Any, alone: bool) -> None:
+        old = service.save(NOTES, "a", {"n": 0})["rev"]
+        service.save(NOTES, "a", {"n": 1})
+        write = Put(NOTES, "a", {"n": 2}, old) if kind is Put else kind(NOTES, "a", old)
+        before = everything(service)
+        with pytest.raises(Conflict) as caught:
+            service.commit([write] if alone else [Put(PEOPLE, "before", {}), write])
+        assert caught.value.keys == ((NOTES, "a"),)
+        assert everything(service) == before
+
     def test_a_put_of_a_document_that_was_read_expects_its_revision(self, service: DatabaseService) -> None:
         service.save(NOTES, "a", {"n": 1})
         mine = service.get(NOTES, "a")

@@ -34,11 +34,8 @@ def path(tenant: str) -> str:
 def tenants(service: DatabaseService) -> DatabaseService:
     """Every hostile tenant has documents "x" and "y" that carry its name."""
     for tenant in TENANTS:
-        fill(
-            service,
-            path(tenant),
-            {"x": {"name": tenant, "status": "open", "value": 1}, "y": {"name": tenant, "status": "open", "value": 2}},
-        )
+        given = {"name": tenant, "status": "open", "kind": "note"}
+        fill(service, path(tenant), {"x": {**given, "value": 1}, "y": {**given, "value": 2}})
     return service
 
 
@@ -51,11 +48,12 @@ class TestTenants:
             assert document["name"] == tenant
 
     def test_lists_and_queries_and_counts_see_their_own_tenant_only(self, tenants: DatabaseService) -> None:
-        status, name = where("status").eq("open"), where("name").prefix("")
+        status, kind, name = where("status").eq("open"), where("kind").eq("note"), where("name").prefix("")
         queries = [
             Query(),
             Query(where=(status,)),
             Query(where=(status,), order_by=("name",)),
+            Query(where=(status, kind), order_by=("name",)),
             Query(where=(where("status").in_(["open", "closed"]),), order_by=("name",), descending=True),
             Query(order_by=("value",), limit=1),
             Query(where=(name,), order_by=("name",)),
