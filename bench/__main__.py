@@ -33,10 +33,15 @@ GROUPS = {
     "peers": Group("bench.against_peers", "the same against other libraries", 100_000, 5_000),
     "growth": Group("bench.growth", "cost and memory as the other tenants grow", 1_000_000, 50_000),
     "web": Group("bench.web.rounds", "the agents page under gunicorn", 50, 50),
+    "couchdb": Group("bench.couchdb", "client CPU of CouchDB against http.client with orjson", 100, 100),
+    "couchdb-server": Group("bench.couchdb_server", "round trips through CouchDB, and its commits", 10_000, 1_000),
     "firestore": Group("bench.firestore", "client CPU of a Firestore page against Google's own client", 100, 100),
     "firestore-server": Group("bench.firestore_server", "round trips through Firestore", 3_000, 1_000),
     "dynamodb": Group("bench.dynamodb", "client CPU of DynamoDB against boto3's client and PynamoDB", 100, 100),
     "dynamodb-server": Group("bench.dynamodb_server", "round trips through DynamoDB", 3_000, 1_000),
+    "growth-couchdb": Group("bench.growth_couchdb", "a page on CouchDB as the other tenants grow", 100_000, 5_000),
+    "growth-firestore": Group("bench.growth_firestore", "the same on Firestore", 100_000, 5_000),
+    "growth-dynamodb": Group("bench.growth_dynamodb", "the same on DynamoDB", 100_000, 5_000),
 }
 
 
