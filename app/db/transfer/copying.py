@@ -12,7 +12,7 @@ from app.db.errors import InvalidQuery
 from app.db.names import check_tenant
 from app.db.schema import Schema
 from app.db.service import DatabaseService
-from app.db.transfer.catalogue import collections_of, estimated, target_schema
+from app.db.transfer.catalogue import collections_of, estimated, is_there, target_schema
 from app.db.transfer.checkpoints import Checkpoint, Checkpoints, Run
 from app.db.transfer.comparing import Rehearsal
 from app.db.transfer.errors import TransferRefused
@@ -139,7 +139,9 @@ class _Copy:
         self._began = time.monotonic()
 
     def run(self) -> CopyReport:
-        self._source.ping()  # without patience: a wrong address is told at once
+        # Without patience: a wrong address is told at once.
+        self._source.ping()
+        is_there(self._target)
         held = self._held()
         wanted = target_schema(held, self._declared)
         if self._options.dry_run:
