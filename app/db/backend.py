@@ -218,6 +218,14 @@ class Backend(DatabaseService):
         bound = MAX_TOGETHER + min(self.beyond, len(own))
         return self._committed(self._prepared([*writes, *own], bound, len(own)))[: len(writes)]
 
+    def abort_pending(self, since: str = "") -> str:
+        """Decide every commit that has begun and is not decided, by aborting it: none of them can come through later.
+
+        Answers a mark; with it, a later call looks only at what was begun since. For a migration that stops the
+        writers. Nothing is ever pending where the database itself commits atomically.
+        """
+        return ""
+
     def _committed(self, prepared: list[Prepared]) -> list[Saved | None]:
         if not prepared:
             return []
@@ -238,33 +246,14 @@ class Backend(DatabaseService):
         keep_revisions: bool = False,
         only_newer: bool = False,
     ) -> list[Outcome]:
-        keep_revisions = keep_revisions or only_newer
         name = self._name(collection)
-        outcomes: list[Outcome | None] = []
-        accepted: list[tuple[str, Portable]] = []
-        places: dict[str, int] = {}
-        for document in documents:
-            id = document.get("_id") if type(document) is dict else None
+        batch = accept_batch(documents, keep_revisions or only_newer)
+        if batch.accepted:
             try:
-                portable = check_document(document, check_id(id))
-                if keep_revisions and not split_rev(_checked_revision(portable.rev))[0]:
-                    raise InvalidDocument("has no token to keep", path="_rev")
-                if id in places:
-                    raise InvalidDocument("stands twice in this batch", path="_id")
-            except DatabaseError as error:
-                outcomes.append(Outcome(str(id), None, error))
-                continue
-            places[str(id)] = len(outcomes)
-            accepted.append((str(id), portable if keep_revisions else portable._replace(rev=None)))
-            outcomes.append(None)
-        if accepted:
-            try:
-                written = self._write_newer(name, accepted) if only_newer else self._write_batch(name, accepted)
+                batch.enter((self._write_newer if only_newer else self._write_batch)(name, batch.accepted))
             except self.driver_errors as error:
                 raise self._translate(error) from error
-            for outcome in written:
-                outcomes[places[outcome.id]] = outcome
-        return [outcome for outcome in outcomes if outcome is not None]
+        return batch.outcomes()
 
     # Operating
 
@@ -303,6 +292,10 @@ class Backend(DatabaseService):
             return self._walk(name, walk)
         except self.driver_errors as error:
             raise self._translate(error) from error
+
+    def walk_path(self, collection: str, walk: Walk) -> Slice:
+        """``walk`` in a collection that is named by its path."""
+        return self.walk(self._name(collection), walk)
 
     def indexes(self, name: Name) -> tuple[Index, ...]:
         """The indexes that the collection has in the database."""
@@ -460,6 +453,50 @@ class Backend(DatabaseService):
     @abstractmethod
     def _translate(self, error: Exception) -> DatabaseError:
         """What a driver's error means; its text stays in ``__cause__``."""
+
+
+class Batch:
+    """The documents of a bulk write: those that are ``accepted``, and an answer for every one, in order."""
+
+    def __init__(self) -> None:
+        self.accepted: list[tuple[str, Portable]] = []
+        self._outcomes: list[Outcome | None] = []
+        self._places: dict[str, int] = {}
+
+    def add(self, document: Document, keep_revision: bool) -> None:
+        """Check a document, and keep it or the error."""
+        id = document.get("_id") if type(document) is dict else None
+        try:
+            portable = check_document(document, check_id(id))
+            if keep_revision and not split_rev(_checked_revision(portable.rev))[0]:
+                raise InvalidDocument("has no token to keep", path="_rev")
+            if id in self._places:
+                raise InvalidDocument("stands twice in this batch", path="_id")
+        except DatabaseError as error:
+            self._outcomes.append(Outcome(str(id), None, error))
+            return
+        self._places[str(id)] = len(self._outcomes)
+        if portable.rev is not None and not keep_revision:
+            portable = portable._replace(rev=None)
+        self.accepted.append((str(id), portable))
+        self._outcomes.append(None)
+
+    def enter(self, written: Iterable[Outcome]) -> None:
+        """What became of accepted ones."""
+        for outcome in written:
+            self._outcomes[self._places[outcome.id]] = outcome
+
+    def outcomes(self) -> list[Outcome]:
+        """The answers."""
+        return [outcome for outcome in self._outcomes if outcome is not None]
+
+
+def accept_batch(documents: Iterable[Document], keep_revisions: bool) -> Batch:
+    """The documents of a bulk write, checked."""
+    batch = Batch()
+    for document in documents:
+        batch.add(document, keep_revisions)
+    return batch
 
 
 def _body(document: Document) -> Document:

@@ -386,6 +386,11 @@ class CommitRecords:
 
     # Recovery
 
+    def settle(self, record: Record) -> None:
+        """Abort the commit unless it is decided. From then on it is."""
+        if record.state == "pending":
+            self._state(record.tx, abort=True)
+
     def recover(self, *, older: float = STALE, limit: int = 100) -> Recovered:
         """Settle the oldest records: abort what is pending for longer than ``older`` seconds, fold what is decided, and
         remove what was decided ten minutes ago and left no intent behind. May run anywhere, at any time."""

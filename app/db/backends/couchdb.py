@@ -168,6 +168,16 @@ class CouchDatabase(Backend):
         )
         return [f"{number} {what}" for number, what in counts if number]
 
+    def abort_pending(self, since: str = "") -> str:
+        """See Backend."""
+        try:
+            records, mark = self._cells.records_since(since)
+            for record in records:
+                self._records.settle(record)
+        except self.driver_errors as error:
+            raise self._translate(error) from error
+        return mark
+
     # Reading
 
     def _get(self, name: Name, id: str) -> Document | None:

@@ -216,6 +216,20 @@ class Cells:
             raise _outage(error) from error
         return [_record(row["doc"]) for row in rows if row["doc"] is not None]
 
+    def records_since(self, mark: str) -> tuple[list[Record], str]:
+        """The records created or changed since ``mark`` ("": ever) that are still there, and the mark of now."""
+        path = f"{self._collections.system}/_changes?include_docs=true&since={mark or '0'}"
+        try:
+            answer = self.session.json("GET", path, timeout=BULK_TIMEOUT)
+        except HttpFailure as error:
+            if error.no_database:
+                return [], mark
+            raise _outage(error) from error
+        except CouchError as error:
+            raise _outage(error) from error
+        rows = [row for row in answer["results"] if row["id"].startswith(_TX) and not row.get("deleted")]
+        return [_record(row["doc"]) for row in rows if row.get("doc") is not None], str(answer["last_seq"])
+
     def remove_records(self, records: Sequence[Record]) -> None:
         """One request."""
         gone = [{"_id": _TX + record.tx, "_rev": record.hint, "_deleted": True} for record in records]
