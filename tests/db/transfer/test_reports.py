@@ -1,0 +1,154 @@
+"""Signed reports, and the commands verify and check-report."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from app.db import open_database
+from app.db.cli import db_commands
+from app.db.flask_ext import install_database
+from app.db.transfer.errors import TransferRefused
+from app.db.transfer.reports import ReportUnsound, read_report, write_report
+from tests.db.transfer.kit import SCHEMA, carry, harbour, sqlite
+
+KEY = "a key that nobody knows, of some length"
+REPORT = {"equal": True, "documents": {"source": 3, "target": 3}}
+Run = Callable[..., Result]
+
+
+class TestReports:
+    def test_what_was_written_is_read_back(self, tmp_path: Path) -> None:
+        write_report(tmp_path / "r.json", REPORT, KEY)
+        assert read_report(tmp_path / "r.json", [KEY]) == REPORT
+        assert read_report(tmp_path / "r.json", ["new", KEY]) == REPORT
+
+    def test_only_its_owner_may_read_it_and_nothing_else_is_left(self, tmp_path: Path) -> None:
+        write_report(tmp_path / "r.json", REPORT, KEY)
+        write_report(tmp_path / "r.json", REPORT, KEY)
+        assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+        assert (tmp_path / "r.json").stat().st_mode & 0o777 == 0o600
+
+    def test_another_key_is_refused(self, tmp_path: Path) -> None:
+        write_report(tmp_path / "r.json", REPORT, KEY)
+        with pytest.raises(ReportUnsound, match="signature"):
+            read_report(tmp_path / "r.json", ["another", ""])
+
+    def test_a_changed_report_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.json"
+        write_report(path, REPORT, KEY)
+        path.write_text(path.read_text().replace("true", "false"))
+        with pytest.raises(ReportUnsound, match="changed"):
+            read_report(path, [KEY])
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"report": 1}', '{"report": 1, "signature": "x"}', "\udcff"])
+    def test_what_is_no_report_is_refused(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "r.json").write_bytes(text.encode(errors="surrogateescape"))
+        with pytest.raises(ReportUnsound):
+            read_report(tmp_path / "r.json", [KEY])
+        with pytest.raises(ReportUnsound, match="cannot be read"):
+            read_report(tmp_path / "none.json", [KEY])
+
+    def test_a_place_that_cannot_be_written_and_a_missing_key_are_told(self, tmp_path: Path) -> None:
+        with pytest.raises(TransferRefused, match="cannot be written"):
+            write_report(tmp_path / "none" / "r.json", REPORT, KEY)
+        with pytest.raises(TransferRefused, match="SECRET_KEY"):
+            write_report(tmp_path / "r.json", REPORT, "")
+
+
+@pytest.fixture
+def run() -> Run:
+    app = Flask("boats")
+    app.config["SECRET_KEY"] = KEY
+    install_database(app, open_database("memory:", SCHEMA))
+
+    def invoke(*arguments: object) -> Result:
+        return CliRunner().invoke(db_commands, [str(one) for one in arguments], obj=ScriptInfo(create_app=lambda: app))
+
+    return invoke
+
+
+@pytest.fixture
+def urls(tmp_path: Path) -> tuple[str, str]:
+    """A source and its copy."""
+    source, target = sqlite(tmp_path / "source.db"), sqlite(tmp_path / "target.db")
+    harbour(source)
+    carry(source, target)
+    source.close()
+    target.close()
+    return f"sqlite:///{tmp_path / 'source.db'}", f"sqlite:///{tmp_path / 'target.db'}"
+
+
+def differ(tmp_path: Path) -> None:
+    target = sqlite(tmp_path / "target.db")
+    target.save("t1/boats", "b00003", {"name": "changed"})
+    target.close()
+
+
+class TestVerify:
+    def test_equal_databases_end_with_0(self, run: Run, urls: tuple[str, str]) -> None:
+        result = run("verify", *urls)
+        assert result.exit_code == 0, result.output
+        assert "Equal: every document" in result.stdout
+        assert "55 documents" in result.stdout
+
+    def test_a_difference_is_told_and_ends_with_1(self, run: Run, urls: tuple[str, str], tmp_path: Path) -> None:
+        differ(tmp_path)
+        result = run("verify", *urls)
+        assert result.exit_code == 1
+        assert "t1/boats: 1 different" in result.stdout
+        assert 'name: "boat 3" | "changed"' in result.stdout
+        told = json.loads(run("verify", *urls, "--json").stdout)
+        assert (told["equal"], told["differing"]) == (False, {"different": 1})
+        assert told["differences"][0]["id"] == "b00003"
+
+    def test_a_repair_ends_with_0(self, run: Run, urls: tuple[str, str], tmp_path: Path) -> None:
+        differ(tmp_path)
+        result = run("verify", *urls, "--repair")
+        assert result.exit_code == 0, result.output
+        assert "1 documents written" in result.stdout
+        assert run("verify", *urls).exit_code == 0
+
+    def test_the_report_is_signed_and_can_be_checked(self, run: Run, urls: tuple[str, str], tmp_path: Path) -> None:
+        path = tmp_path / "report.json"
+        assert run("verify", *urls, "--report", path).exit_code == 0
+        assert orjson.loads(path.read_bytes())["report"]["documents"] == {"source": 55, "target": 55}
+        checked = run("check-report", path)
+        assert (checked.exit_code, "were equal" in checked.stdout) == (0, True)
+        assert json.loads(run("check-report", path, "--json").stdout)["equal"] is True
+        path.write_text(path.read_text().replace("55", "56"))
+        refused = run("check-report", path)
+        assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+
+    def test_a_report_of_a_difference_is_written_too(self, run: Run, urls: tuple[str, str], tmp_path: Path) -> None:
+        differ(tmp_path)
+        assert run("verify", *urls, "--report", tmp_path / "report.json").exit_code == 1
+        assert "NOT equal" in run("check-report", tmp_path / "report.json").stdout
+
+    def test_one_database_twice_is_refused(self, run: Run, urls: tuple[str, str]) -> None:
+        assert "same database" in run("verify", urls[0], urls[0]).stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "named"),
+        [
+            (("--collections", "baots"), "baots"),
+            (("--remove-extra",), "--repair"),
+            (("--report", "/none/at/all.json"), "/none/at/all.json"),
+        ],
+    )
+    def test_what_is_wrong_is_named(
+        self, run: Run, urls: tuple[str, str], arguments: tuple[str, ...], named: str
+    ) -> None:
+        result = run("verify", *urls, *arguments)
+        assert result.exit_code != 0
+        assert named in result.stderr
+
+    def test_a_database_that_is_not_there_is_named(self, run: Run, urls: tuple[str, str], tmp_path: Path) -> None:
+        result = run("verify", urls[0], f"sqlite:///{tmp_path / 'none.db'}", "--patience", "0.1")
+        assert result.exit_code == 1
+        assert not (tmp_path / "none.db").exists()
