@@ -102,7 +102,7 @@ class Checkpoints:
 
     def save_run(self, run: Run) -> None:
         """Keep it in place of an earlier one, whose checkpoints count no more."""
-        self._save(RUN, asdict(run))
+        self._save(RUN, {**asdict(run), "tenants": None if run.tenants is None else list(run.tenants)})
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Keep it."""

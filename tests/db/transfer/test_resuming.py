@@ -9,6 +9,7 @@ import pytest
 from app.db import NotFound, Unavailable
 from app.db.errors import NotWritable, Throttled, Unauthorised
 from app.db.transfer.checkpoints import Checkpoints
+from app.db.transfer.collections import CHECKPOINTS
 from tests.db.transfer.kit import SCHEMA, Faulty, carry, harbour, held
 
 
@@ -63,7 +64,13 @@ class TestGoingOn:
         assert report.moved <= 805 - arrived + 3 * 50
 
     def test_a_collection_that_was_done_is_not_read_again(self, source: Faulty, target: Faulty) -> None:
-        source.judge = lambda what, name, size: fail_on(name == "notes")
+        def fail_when_the_others_are_done(what: str, name: str, size: int) -> None:
+            end = time.monotonic() + 10
+            while name == "notes" and time.monotonic() < end and not is_done(target, "harbours"):
+                time.sleep(0.01)
+            fail_on(name == "notes")
+
+        source.judge = fail_when_the_others_are_done
         with pytest.raises(Unavailable):
             carry(source, target, patience=0.05)
         read: list[str] = []
@@ -154,7 +161,7 @@ class TestADatabaseThatComplains:
         write = Faulty.write_batch
 
         class Choosy(Faulty):
-            def write_batch(self, collection, documents, keep_revisions=False, only_newer=False):  # type: ignore[no-untyped-def]
+            def write_batch(self, collection, documents, keep_revisions=False, only_newer=False):
                 outcomes = write(self, collection, documents, keep_revisions, only_newer)
                 for place, outcome in enumerate(outcomes):
                     if place % 7 == 3 and outcome.id not in refused and collection == "t1/boats":
@@ -222,6 +229,11 @@ def held_of(service: Faulty) -> dict[tuple[str, str], dict[str, object]]:
         return held(service)
     finally:
         service.judge = judge
+
+
+def is_done(target: Faulty, collection: str) -> bool:
+    """Whether a copy has noted that it is through with a collection."""
+    return bool(target.get_many(CHECKPOINTS, [collection]).get(collection, {}).get("done"))
 
 
 def fail_on(condition: bool) -> None:
