@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.db.mutants import MUTANTS, Mutant
+from tests.db.mutant import Mutant
+from tests.db.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
