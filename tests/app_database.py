@@ -32,6 +32,7 @@ class AppDatabases:
         self._free: dict[object, list[Place]] = defaultdict(list)
         self._taken: list[tuple[object, Place]] = []
         self._services: list[DatabaseService] = []
+        self._closed: list[DatabaseService] = []
 
     def settings(self, declares: object = (), *, shared: bool = False) -> dict[str, Any]:
         """What ``create_app`` takes to run on an empty database.
@@ -70,6 +71,8 @@ class AppDatabases:
     def remove(self) -> None:
         """Leave nothing on the server."""
         self._give_back(0, 0)
+        for service in self._closed:
+            service.close()
         for places in self._free.values():
             for place in places:
                 place.remove()
@@ -85,7 +88,10 @@ class AppDatabases:
 
     def _give_back(self, taken: int, services: int) -> None:
         while len(self._services) > services:
-            self._services.pop().close()
+            service = self._services.pop()
+            service.close()
+            # A browser's last request may still be under way and give its connection back later.
+            self._closed.append(service)
         while len(self._taken) > taken:
             declares, place = self._taken.pop()
             if place.empty():
