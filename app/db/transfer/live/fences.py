@@ -54,14 +54,15 @@ def read_snapshot(service: Backend) -> Snapshot:
     return Snapshot(State.of(found[0]), Fences(tuple(one["_rev"] for one in found[1:] if one is not None)))
 
 
-def swap_state(service: Backend, old: State | None, new: State, *, fences: bool = False) -> State:
-    """Replace the state; with ``fences`` every fence in the same commit, the runner's too.
+def swap_state(service: Backend, old: State | None, new: State, *, fences: bool = False, owner: str = "") -> State:
+    """Replace the state; with ``fences`` every fence in the same commit, the runner's too, who is ``owner``.
 
     Conflict if the state is another one by now: somebody else decided.
     """
     writes: list[Write] = [Put(STATE, CURRENT, new.document(), ABSENT if old is None else old.rev)]
     if fences:
-        writes += [Put(FENCES, id, {"epoch": new.epoch}) for id in (*_IDS, RUNNER)]
+        writes += [Put(FENCES, id, {"epoch": new.epoch}) for id in _IDS]
+        writes.append(Put(FENCES, RUNNER, {"owner": owner}))
     saved = service.commit(writes)[0]
     return replace(new, rev=saved["rev"]) if saved is not None else new
 
@@ -72,9 +73,10 @@ def raise_runner_fence(services: Iterable[Backend], owner: str) -> None:
         service.save(FENCES, RUNNER, {"owner": owner})
 
 
-def runner_check(service: Backend) -> Check:
-    """The runner's fence as it is now, for what this runner will write."""
-    return Check(FENCES, RUNNER, service.get(FENCES, RUNNER)["_rev"])
+def runner_check(service: Backend, owner: str) -> Check | None:
+    """The runner's fence as it is now, for what this runner will write; None if it is not this one's."""
+    fence = service.get(FENCES, RUNNER)
+    return Check(FENCES, RUNNER, fence["_rev"]) if fence["owner"] == owner else None
 
 
 def is_fenced(conflict: Conflict) -> bool:

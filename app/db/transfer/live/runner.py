@@ -1,0 +1,379 @@
+"""The runner: one process that carries a live migration through, step by step, and obeys what is put on the board.
+
+All that it needs to know stands in the two databases, so that it may be killed at any moment: the next one looks where
+the migration stands and goes on. A runner that was held up meanwhile is fenced off by its successor.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from secrets import token_hex
+from threading import Event, RLock, Thread
+from typing import Any, Final
+
+from app.db.backend import Backend
+from app.db.errors import DatabaseError
+from app.db.schema import Schema
+from app.db.transfer.checkpoints import Checkpoints
+from app.db.transfer.collections import CHECKPOINTS, STATE, machinery
+from app.db.transfer.copying import CopyOptions, copy
+from app.db.transfer.errors import TransferRefused
+from app.db.transfer.identity import same_database
+from app.db.transfer.live import fences, switch
+from app.db.transfer.live.board import (
+    BEAT,
+    DEAD_AFTER,
+    Command,
+    Displaced,
+    Run,
+    is_alive,
+    read_command,
+    read_run,
+    write_run,
+)
+from app.db.transfer.live.changes import count_changes
+from app.db.transfer.live.checking import Checker
+from app.db.transfer.live.ends import End, Place, look
+from app.db.transfer.live.state import State, Timing
+from app.db.transfer.live.tail import Superseded, Tail
+from app.db.transfer.progress import Progress
+
+BACKFILL: Final = "backfill"
+_SMALL_LAG: Final = 1_000
+_LAG_SHOWN: Final = 10_000
+_IDLE: Final = 0.1
+
+
+class Runner:
+    """Between the two ends; ``first`` is the source. ``begin`` claims the place, then ``step`` is called again and
+    again until ``over``."""
+
+    def __init__(
+        self,
+        first: End,
+        second: End,
+        schema: Schema,
+        progress: Progress,
+        *,
+        timing: Timing | None = None,
+        options: CopyOptions | None = None,
+        dead_after: float = DEAD_AFTER,
+        crash: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """``crash`` is called with the name of every point at which a test may want the process to die."""
+        self.first, self.second = first, second
+        self.over = False
+        self._schema = schema
+        self._progress = progress
+        self._timing = timing if timing is not None else Timing()
+        self._options = options if options is not None else CopyOptions()
+        self._crash = crash
+        self._dead_after = dead_after
+        self._lock = RLock()
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
+        self._run = Run(self._owner, "arming", first.name, second.name, first.name, since=time.time())
+        self._tail: Tail | None = None
+        self._checker: Checker | None = None
+        self._done = ""
+        self._lost, self._stop = Event(), Event()
+        self._beating: Thread | None = None
+
+    # Beginning
+
+    def begin(self) -> None:
+        """Claim the place: TransferRefused if another runner is at work, or the two are the same database."""
+        for end in (self.first, self.second):
+            fences.prepare(end.service)
+        if same_database(self.first.service, self.second.service):
+            raise TransferRefused("SOURCE and TARGET are the same database: there is nothing to carry over.")
+        place = look(self.first, self.second)
+        known = read_run(place.serving.service)
+        if known is not None and place.state is not None and is_alive(place.serving.service, self._dead_after):
+            raise TransferRefused(f"Another runner is at work: {known.owner}.")
+        if place.state is None:
+            self._start(place)
+        elif place.state.role == "target" and place.serving is self.first and not place.switching:
+            # Named the other way round, after a switch: the roles stand in the states.
+            self.first, self.second = self.second, self.first
+        if known is not None and place.state is not None:
+            self._run = replace(known, owner=self._owner, note="", answer={})
+        last = read_command(place.serving.service)
+        self._done = "" if last is None else last.id
+        self._claim()
+        self._beating = Thread(target=self._beat, name="live-migration-beat", daemon=True)
+        self._beating.start()
+
+    def _start(self, place: Place) -> None:
+        """Both sides get their word, the target first: it serves nobody."""
+        if place.others is not None and place.others.phase != "moved":
+            raise TransferRefused(f"{place.other.name} takes part in another migration.")
+        if place.serving is not self.first:
+            raise TransferRefused(
+                f"The data of {self.first.name} has moved to {self.second.name} for good: to move it back, name"
+                f" {self.second.name} as the source."
+            )
+        migration = token_hex(8)
+        epoch = 1 if place.others is None else place.others.epoch + 1
+        there = State("moved", epoch, self.first.reference, "target", migration)
+        fences.swap_state(self.second.service, place.others, there, fences=True)
+        self._crash("target told")
+        here = State("capturing", epoch + 1, self.second.reference, "source", migration)
+        fences.swap_state(self.first.service, None, here, fences=True)
+        self._crash("source told")
+
+    def _claim(self) -> None:
+        """From now on no other runner writes anything."""
+        self._tell(claim=True)
+        fences.raise_runner_fence([self.first.service, self.second.service], self._owner)
+        self._forget_views()
+
+    def close(self) -> None:
+        """Stop beating. The migration stays as it is: the next runner goes on."""
+        self._stop.set()
+        if self._beating is not None:
+            self._beating.join()
+
+    def _beat(self) -> None:
+        """Show that we live, also while a step takes long; and see if another has taken our place."""
+        while not self._stop.wait(BEAT):
+            try:
+                self._tell()
+            except Superseded:
+                return
+            except DatabaseError as error:
+                self._note(note=f"The board cannot be written: {error}")
+
+    # Going on
+
+    def step(self) -> None:
+        """Whatever is to be done next. Superseded if another runner has taken over."""
+        if self._lost.is_set():
+            raise Superseded
+        place = look(self.first, self.second)
+        self._note(serving=place.serving.name)
+        try:
+            self._next(place)
+        except Superseded:
+            # A process that ended a pause changes the fences too: then the place is still ours.
+            self._tell()
+            self._claim()
+
+    def _next(self, place: Place) -> None:
+        state = place.state
+        if state is None:
+            self._end(place, "forgotten" if place.serving is self.first else "finished")
+        elif place.switching:
+            self._stage("switching")
+            switch.serve(place, self._timing, self._owner)
+            self._forget_views()
+        elif state.phase == "paused":
+            switch.take_back(place.serving, state)
+        elif not state.armed:
+            self._stage("arming", "Waiting until every worker leaves change records.")
+            self._sleep(self._timing.arming)
+            fences.swap_state(place.serving.service, state, replace(state, armed=True))
+            self._crash("armed")
+        elif not state.filled:
+            self._backfill(place, state)
+        else:
+            self._follow(place)
+
+    def _backfill(self, place: Place, state: State) -> None:
+        """Copy everything, once. What is written meanwhile leaves records, for afterwards."""
+        self._stage("backfill")
+        target = place.other.service
+        target.prepare(machinery(CHECKPOINTS))
+        mark = {"migration": state.migration}
+        begun = target.get_many(STATE, [BACKFILL]).get(BACKFILL, {})
+        if begun.get("migration") != state.migration:
+            # An earlier copy may not be gone on with: what was written since left no records.
+            checkpoints = Checkpoints(target)
+            latest = checkpoints.read_run()
+            if latest is not None:
+                checkpoints.save_run(replace(latest, finished=True))
+            target.save(STATE, BACKFILL, mark)
+        options = replace(self._options, policy="newer", dry_run=False, resume=True, within_live=True)
+        guarded: Any = _Guarded(target, self._lost)
+        report = copy(place.serving.service, guarded, options, _Told(self._progress, self._told), self._schema)
+        self._crash("copied")
+        first = tuple(f"{one.collection}/{one.id}: {one.reason}" for one in report.rejections)
+        self._note(rejected=report.rejected, first=first)
+        fences.swap_state(place.serving.service, state, replace(state, filled=True))
+        self._crash("filled")
+
+    def _told(self, documents: int, total: int | None) -> None:
+        self._note(copied=self._run.copied + documents, total=total or self._run.total)
+
+    def _follow(self, place: Place) -> None:
+        """Tail, verify, and do what is asked for."""
+        tail, checker = self._views(place)
+        self._stage("tail" if place.serving is self.first else "reverse")
+        began = time.monotonic()
+        carried = tail.round()
+        self._crash("carried")
+        if carried:
+            rate = carried / max(time.monotonic() - began, 1e-6)
+            self._note(carried=self._run.carried + carried, rate=round(rate, 1))
+        if tail.rejected:
+            first = tuple(f"{one.collection}/{one.id}: {one.reason}" for one in tail.rejected.values())[:20]
+            self._note(rejected=len(tail.rejected), first=first)
+        command = read_command(place.serving.service)
+        if command is not None and command.id != self._done:
+            self._obey(place, command, tail, checker)
+            return
+        if carried == 0:
+            busy = checker.step()
+            last = checker.last
+            self._note(
+                checked=checker.now.documents,
+                differences=None if last is None else last.differences,
+                note="" if last is None or not last.first else f"Differs: {last.first[0][0]}/{last.first[0][1]}",
+            )
+            if not busy:
+                self._sleep(_IDLE)
+
+    def _obey(self, place: Place, command: Command, tail: Tail, checker: Checker) -> None:
+        """Do it, and say on the board what became of it."""
+        self._done = command.id
+        try:
+            said = self._do(place, command, tail, checker)
+        except TransferRefused as error:
+            self._note(answer={"id": command.id, "ok": False, "said": str(error)})
+            self._forget_views()
+        else:
+            self._note(answer={"id": command.id, "ok": True, "said": said})
+        self._tell()
+
+    def _do(self, place: Place, command: Command, tail: Tail, checker: Checker) -> str:
+        serving_target = place.serving is self.second
+        if command.action == "cutover" and serving_target:
+            return f"{self.second.name} serves already."
+        if command.action == "finish" and not serving_target:
+            raise TransferRefused("There is nothing to finish yet: cut over first, or roll back.")
+        if command.action == "finish" and not command.keep_rollback:
+            switch.forget(place, self._timing)
+            self._end(look(self.first, self.second), "finished")
+            return f"Finished. {self.second.name} holds the data; {self.first.name} tells whoever asks that it moved."
+        if command.action == "finish":
+            return f"{self.second.name} serves, and {self.first.name} goes on following it."
+        if command.action == "rollback" and not serving_target:
+            switch.forget(place, self._timing)
+            self._end(look(self.first, self.second), "forgotten")
+            return f"Rolled back. {self.first.name} serves as before, and {self.second.name} is not followed any more."
+        self._move(place, command, tail, checker)
+        return f"{self._run.serving} serves now. Writes paused for {self._run.pause:.1f} s."
+
+    def _move(self, place: Place, command: Command, tail: Tail, checker: Checker) -> None:
+        lag, _ = count_changes(place.serving.service, _SMALL_LAG + 1)
+        if lag > _SMALL_LAG:
+            raise TransferRefused(
+                f"More than {_SMALL_LAG:,} changes wait to be carried over: try again a little later."
+            )
+        if not command.force:
+            self._check_equal(checker)
+        self._stage("switching")
+        began = time.monotonic()
+        switch.pause_and_move(place, tail, self._owner)
+        self._crash("moved")
+        switch.serve(look(self.first, self.second), self._timing, self._owner)
+        self._crash("served")
+        now = look(self.first, self.second)
+        self._note(pause=round(time.monotonic() - began, 3), serving=now.serving.name)
+        self._forget_views()
+
+    def _check_equal(self, checker: Checker) -> None:
+        if self._run.rejected:
+            raise TransferRefused(
+                f"{self._run.rejected} documents do not fit the other database, the first {self._run.first[0]}."
+                " With --force they are left behind."
+            )
+        if checker.last is None:
+            raise TransferRefused("Not everything has been verified yet: try again a little later, or say --force.")
+        if not checker.clean:
+            raise TransferRefused(
+                f"{checker.last.differences} documents differed and are being repaired: try again after the next"
+                " verification, or say --force."
+            )
+
+    def _end(self, place: Place, stage: str) -> None:
+        self._note(stage=stage, serving=place.serving.name)
+        self.over = True
+
+    # What is known of a direction
+
+    def _views(self, place: Place) -> tuple[Tail, Checker]:
+        if self._tail is None or self._checker is None:
+            check = fences.runner_check(place.other.service, self._owner)
+            if check is None:
+                raise Superseded
+            self._tail = Tail(place.serving.service, place.other.service, check)
+            self._checker = Checker(place.serving.service, place.other.service)
+        return self._tail, self._checker
+
+    def _forget_views(self) -> None:
+        self._tail = self._checker = None
+
+    def _stage(self, stage: Any, note: str = "") -> None:
+        changed = self._run.stage != stage
+        self._note(stage=stage, note=note or self._run.note)
+        if changed:
+            self._progress.note(f"{stage}: {self._run.serving} serves")
+            self._tell()
+
+    def _note(self, **fields: Any) -> None:
+        """Change what will be on the board next."""
+        with self._lock:
+            self._run = replace(self._run, **fields)
+
+    def _tell(self, *, claim: bool = False) -> None:
+        """Put it there. Superseded if another runner has taken over."""
+        place = look(self.first, self.second)
+        with self._lock:
+            self._note(lag=0 if place.state is None else count_changes(place.serving.service, _LAG_SHOWN)[0])
+            try:
+                self._run = write_run([self.first.service, self.second.service], self._run, claim=claim)
+            except Displaced as error:
+                self._lost.set()
+                raise Superseded from error
+
+    def _sleep(self, seconds: float) -> None:
+        if self._lost.wait(seconds):
+            raise Superseded
+
+
+class _Guarded:
+    """The backfill's target, which is not written to once another runner has taken over. Else it is the service."""
+
+    def __init__(self, service: Backend, lost: Event) -> None:
+        self._service, self._lost = service, lost
+
+    def write_batch(self, *args: Any, **options: Any) -> Any:
+        """See DatabaseService."""
+        if self._lost.is_set():
+            raise TransferRefused("Another runner has taken over.")
+        return self._service.write_batch(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._service, name)
+
+
+class _Told:
+    """A progress that also goes on the board."""
+
+    def __init__(self, progress: Progress, told: Callable[[int, int | None], None]) -> None:
+        self._progress, self._told = progress, told
+
+    def total(self, documents: int | None, bytes: int | None = None) -> None:
+        """See Progress."""
+        self._told(0, documents)
+        self._progress.total(documents, bytes)
+
+    def advance(self, documents: int, bytes: int = 0) -> None:
+        """See Progress."""
+        self._told(documents, None)
+        self._progress.advance(documents, bytes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._progress, name)
