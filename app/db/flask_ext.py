@@ -18,20 +18,27 @@ from app.db.factory import DatabaseSettings
 from app.db.schema import Schema
 from app.db.scope import open_tenant
 from app.db.service import DatabaseService
+from app.db.turns import Turns
 from app.db.unit_of_work import UnitOfWork
 
 EXTENSION = "database"
+TURNS = "database_turns"
 SETTINGS_OF = "settings_of"
 """Where an application has its function from the name of an environment to that environment's settings."""
 
 
-def install_database(app: Flask, service: DatabaseService) -> None:
+def install_database(app: Flask, service: DatabaseService, threads: int = 0) -> None:
     """Give the application its database. It is closed when the application is thrown away or the process ends.
+
+    ``threads``: how many requests this process answers at once. With it, requests take turns at a database that is
+    reached over a network (turns.py), one fewer than there are threads: one is left for pages without the database.
 
     Does no input or output: the service connects when it is first used, in each process anew.
     """
     if EXTENSION in app.extensions:
         raise RuntimeError("This application has a database already.")
+    if threads:
+        app.extensions[TURNS] = Turns(service, max(1, threads - 1))
     app.extensions[EXTENSION] = service
     weakref.finalize(app, service.close)
 

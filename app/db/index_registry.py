@@ -24,6 +24,7 @@ from typing import Final, NamedTuple, Protocol
 import orjson
 
 from app.db.schema import Collection, CollectionScope, Index
+from app.db.time_limit import unhurried
 
 LEASE: Final = 10.0
 _BOOT_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -127,7 +128,7 @@ class IndexRegistry:
 
     def grow(self, declarations: Sequence[Collection]) -> None:
         """Register what is declared and lacking, for several collections in one wait; several processes may do so."""
-        with self._growing:
+        with unhurried(), self._growing:
             while lacking := [declared for declared in declarations if not self._complete(declared)]:
                 building = [entry for declared in lacking if (entry := self._begin(declared)) is not None]
                 if len(building) == len(lacking):

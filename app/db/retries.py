@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from app.db.errors import Conflict
+from app.db.time_limit import bounded
 
 T = TypeVar("T")
 
@@ -18,7 +19,7 @@ def retry_conflicts(attempt: Callable[[], T], deadline: float = 10.0) -> T:
 
     Waits are drawn between zero and a bound that doubles to 50 ms ("full jitter": equal waits would collide again).
     """
-    end = time.monotonic() + deadline
+    end = bounded(time.monotonic() + deadline)
     bound = _FIRST_WAIT
     while True:
         try:

@@ -25,13 +25,15 @@ class DatabaseService(ABC):
     """A document database.
 
     ``schema`` is what the application declares, ``meter`` counts and times every operation if there is one,
-    ``unserved`` counts, by collection, the queries that no declared index served.
+    ``unserved`` counts, by collection, the queries that no declared index served. ``answers_within`` is the time in
+    seconds after which an operation is given up as Unavailable, 0 for a database that is in this process.
     """
 
     capabilities: ClassVar[Capabilities]
     schema: Schema
     meter: Meter | None
     unserved: Counter[str]
+    answers_within: float = 0.0
 
     # Reading
 

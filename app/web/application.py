@@ -15,6 +15,7 @@ from flask import Flask, Request, Response, request, session
 from flask.typing import ResponseReturnValue
 
 from app.db.errors import Conflict
+from app.db.flask_ext import TURNS
 from app.web import feedback
 from app.web.context import RequestContext, current
 from app.web.cookies import CookieSessions
@@ -26,6 +27,8 @@ from app.web.security import secure
 
 if TYPE_CHECKING:
     from werkzeug.routing import MapAdapter
+
+    from app.db.turns import Turns
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -57,6 +60,14 @@ class WherryFlask(Flask):
         if request is not None and self.hosts is not None:
             self.hosts.check(request)
         return super().create_url_adapter(request)
+
+    def full_dispatch_request(self, *args: Any, **kwargs: Any) -> Response:
+        """Answer within the request's turn at the database, where there are turns: see app/db/turns.py."""
+        turns: Turns | None = self.extensions.get(TURNS)
+        if turns is None:
+            return super().full_dispatch_request(*args, **kwargs)
+        with turns.one():
+            return super().full_dispatch_request(*args, **kwargs)
 
     def dispatch_request(self) -> ResponseReturnValue:
         """Run the view and commit what it registered if it answered below 400; write nothing otherwise.

@@ -9,11 +9,15 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import orjson
 from flask import Flask
 
+from app.db.errors import Throttled
+from app.db.flask_ext import TURNS
+from app.db.turns import Turns
 from app.errors import WherryError
 
 if TYPE_CHECKING:
@@ -25,17 +29,30 @@ RETRY_AFTER = "5"
 
 
 class Readiness:
-    """Asks `ping` with a deadline. A ping that hangs is waited for by one thread only, however many probes come."""
+    """Asks `ping` with a deadline. A ping that hangs is made by one thread only, however many probes come.
 
-    def __init__(self, ping: Callable[[], None], deadline: float) -> None:
+    A probe waits for it within `turn`: it must not hold the thread that is kept free for pages without the database.
+    """
+
+    def __init__(
+        self, ping: Callable[[], None], deadline: float, turn: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         self.ping = ping
         self.deadline = deadline
+        self.turn = turn
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._running: Future[None] | None = None
 
     def problem(self) -> str | None:
         """None when the database answered in time, else a sentence without a driver's words."""
+        try:
+            with self.turn():
+                return self._problem()
+        except Throttled:
+            return "The database has more requests than it answers."
+
+    def _problem(self) -> str | None:
         with self._lock:
             if self._running is None or self._running.done():
                 # Made at the first question: after the fork, in the process that is asked.
@@ -100,4 +117,6 @@ def register(app: Flask, deadline: float) -> None:
     def ping() -> None:
         app.extensions["database"].ping()
 
-    app.wsgi_app = HealthMiddleware(app.wsgi_app, Readiness(ping, deadline))  # type: ignore[method-assign]
+    turns: Turns | None = app.extensions.get(TURNS)
+    readiness = Readiness(ping, deadline, turns.probe if turns else nullcontext)
+    app.wsgi_app = HealthMiddleware(app.wsgi_app, readiness)  # type: ignore[method-assign]

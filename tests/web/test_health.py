@@ -1,11 +1,15 @@
+import math
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from flask import Flask
 
 from app import create_app
 from app.db import Unavailable
+from app.db.errors import Throttled
+from app.db.time_limit import bounded
 from app.web.health import Readiness
 from tests.app_database import databases
 
@@ -72,6 +76,28 @@ def test_readiness_returns_with_the_database() -> None:
     readiness = Readiness(lambda: next(answers)(), deadline=5)
     assert readiness.problem() == "The database is not available."
     assert readiness.problem() is None
+
+
+def test_a_probe_takes_its_turn_and_does_not_hold_the_thread_that_is_kept_for_other_pages() -> None:
+    def none_free() -> AbstractContextManager[None]:
+        raise Throttled("too many")
+
+    asked: list[int] = []
+    readiness = Readiness(lambda: asked.append(1), deadline=5, turn=none_free)
+    assert readiness.problem() == "The database has more requests than it answers."
+    assert asked == []
+
+
+def test_a_request_takes_its_turn_at_a_database_that_is_reached_over_a_network() -> None:
+    app = create_app({"ENV": "testing", "THREADS": 4})
+    ends = []
+    app.before_request(lambda: ends.append(bounded(math.inf)))
+    app.test_client().get("/sign-in")
+    app.extensions["database"].answers_within = 2.0
+    app.test_client().get("/sign-in")
+    assert ends[0] == math.inf
+    assert ends[1] < math.inf
+    assert bounded(math.inf) == math.inf
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

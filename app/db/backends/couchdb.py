@@ -98,6 +98,7 @@ class CouchDatabase(Backend):
         """``copies`` accepts databases with several copies; ``member`` may use the databases that are created."""
         super().__init__(schema, **options)
         self.session = session
+        self.answers_within = session.timeout
         self._databases = Collections(
             session,
             check_prefix(prefix),
@@ -118,13 +119,10 @@ class CouchDatabase(Backend):
 
     @classmethod
     def from_settings(cls, settings: CouchSettings, schema: Schema | None, **options: Any) -> Self:
-        """From COUCHDB_URL, COUCHDB_USER, COUCHDB_PASSWORD and COUCHDB_PREFIX.
-
-        Fewer requests than the process has threads may wait for CouchDB, so that pages without it stay fast.
-        """
+        """From COUCHDB_URL, COUCHDB_USER, COUCHDB_PASSWORD and COUCHDB_PREFIX."""
         url = urlsplit(settings.couchdb_url)
         threads = getattr(settings, "threads", 0)
-        more = {"connections": str(max(1, threads - 1))} if threads else {}
+        more = {"connections": str(threads + 1)} if threads else {}  # one for the readiness probe
         if url.username or url.password:
             raise WherryError("COUCHDB_URL must not hold a user: use COUCHDB_USER and COUCHDB_PASSWORD.")
         asked = {**more, **_asked(url, "COUCHDB_URL")}

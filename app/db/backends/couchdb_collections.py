@@ -25,6 +25,7 @@ from app.db.capabilities import CollectionInfo
 from app.db.errors import InvalidQuery, NotPrepared, NotWritable
 from app.db.names import Name
 from app.db.schema import Collection, CollectionScope, Index, Schema
+from app.db.time_limit import unhurried
 
 _REGISTERED: Final = "collection:"
 _BUILD_TIMEOUT: Final = 3_600.0
@@ -221,6 +222,10 @@ class Collections:
 
     def _grow(self, declared: Collection) -> dict[str, Any]:
         """Create the database and the indexes that are missing, then register them; answers the entry."""
+        with unhurried():
+            return self._grown(declared)
+
+    def _grown(self, declared: Collection) -> dict[str, Any]:
         path = self._path(declared.name)
         self.system_database(create=True)
         self._create_database(path)

@@ -1,7 +1,7 @@
 """The thin session under the CouchDB backend: requests with CouchDB's headers over http_pool.py's connections.
 
-Once a request has run out of time, further ones get a tenth of a second only, until one is answered or a second has
-passed: an operation of several requests does not wait for each of them.
+Once a request has run out of the usual time, further ones get a tenth of a second only, until one is answered or a
+second has passed: an operation of several requests does not wait for each of them.
 
 A request is repeated only if it is safe (it reads) and met a connection that the server had closed meanwhile. A write
 is never repeated here, since it may have been applied: whoever wrote settles that by reading the revision.
@@ -16,6 +16,7 @@ import orjson
 
 from app.db.backends.couchdb_errors import Busy, ConnectFailed, ReplyLost, failure
 from app.db.backends.http_pool import Full, NotConnected, Pool, Reply
+from app.db.time_limit import bounded
 
 _DOUBT: Final = 1.0
 _PROBE: Final = 0.1
@@ -65,24 +66,28 @@ class Session:
             self.pool.reserve()
         except Full as error:
             raise Busy(str(error)) from error
+        now = monotonic()
+        if timeout is None:
+            timeout = self.timeout + len(body) / _BYTES_A_SECOND if now > self._doubt_until else _PROBE
+        deadline = bounded(now + timeout)
         try:
-            now = monotonic()
-            if timeout is None:
-                timeout = self.timeout + len(body) / _BYTES_A_SECOND if now > self._doubt_until else _PROBE
-            reply = self.pool.exchange(request, now + timeout, safe=safe, bodiless=method == "HEAD")
+            if deadline <= now:
+                raise Busy("no time is left for another request")
+            reply = self.pool.exchange(request, deadline, safe=safe, bodiless=method == "HEAD")
         except NotConnected as error:
-            self._doubt(error.__cause__)
+            self._doubt(error.__cause__, deadline - now)
             raise ConnectFailed(str(error), tls=error.tls) from error
         except (OSError, ValueError) as error:  # no answer in time, or one that is none
-            self._doubt(error)
+            self._doubt(error, deadline - now)
             raise ReplyLost(str(error) or "no answer", write=not safe) from error
         finally:
             self.pool.release()
         self._doubt_until = 0.0
         return reply
 
-    def _doubt(self, error: BaseException | None) -> None:
-        if isinstance(error, TimeoutError):
+    def _doubt(self, error: BaseException | None, had: float) -> None:
+        # That a tenth of a second was too little says nothing: a server that always takes longer would stay in doubt.
+        if isinstance(error, TimeoutError) and had >= min(self.timeout, _DOUBT):
             self._doubt_until = monotonic() + _DOUBT
 
     def json(

@@ -98,6 +98,7 @@ class DynamoDatabase(Backend):
                 "DYNAMODB_READ_UNITS and DYNAMODB_WRITE_UNITS (read_units and write_units in a URL) must both be at"
                 " least 1, or both 0 for tables on demand."
             )
+        self.answers_within = timeout
         self._client = Client(Target(region, endpoint, access_key, secret_key), timeout)
         self._catalogue = Collections(
             self._client,

@@ -28,6 +28,7 @@ from botocore.exceptions import BotoCoreError
 from app.db.backends.dynamodb_errors import DynamoError, NotConfigured, NotSent, Refused, ReplyLost, refusal
 from app.db.backends.dynamodb_signing import Credentials, Signer
 from app.db.backends.http_pool import Connection, NotConnected, Pool, Reply
+from app.db.time_limit import bounded
 
 Kind = Literal["READ", "WRITE", "IDEMPOTENT"]
 Payload = dict[str, Any]
@@ -133,7 +134,7 @@ class Client:
 
     def deadline(self) -> float:
         """When an operation that begins now has to be over."""
-        return monotonic() + self.timeout
+        return bounded(monotonic() + self.timeout)
 
     def call(self, operation: str, payload: Payload, kind: Kind = "READ", deadline: float | None = None) -> Answer:
         """One request, repeated as its kind allows until its deadline; a DynamoError if that did not help."""

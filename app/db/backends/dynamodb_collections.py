@@ -17,6 +17,7 @@ from app.db.capabilities import CollectionInfo
 from app.db.errors import Unavailable
 from app.db.index_registry import Entry, IndexRegistry, Leased
 from app.db.schema import Collection, Index
+from app.db.time_limit import unhurried
 
 _TABLE_PATIENCE = 300.0
 _INDEX_PATIENCE = 24 * 3_600.0
@@ -110,6 +111,10 @@ class Collections:
 
         Returns when all of it can be used: a new table takes AWS some ten seconds, an index on a large table hours.
         """
+        with unhurried():
+            self._grow(declared)
+
+    def _grow(self, declared: Collection) -> None:
         if self.registry.read(declared.name) is None:
             name = table_name(self._prefix, declared.name)
             keys = [IndexKeys(index) for index in declared.indexes[:INDEXES_AT_MOST]]

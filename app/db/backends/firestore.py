@@ -52,6 +52,7 @@ from app.db.names import MAX_ID_BYTES, MAX_TENANT_BYTES, Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan
 from app.db.schema import Collection, CollectionScope, Index, Schema
+from app.db.time_limit import bounded
 from app.db.writes import ANY, Expected, Outcome, Prepared
 from app.errors import WherryError
 
@@ -103,7 +104,7 @@ class FirestoreDatabase(Backend):
             raise WherryError("FIRESTORE_PREFIX must be a collection's name, such as wherry.")
         self._client = FirestoreClient(project, database, emulator=emulator, credentials=credentials)
         self._root = f"{self._client.root}/documents/{encode_id(prefix)}/db"
-        self._deadline = deadline
+        self._deadline = self.answers_within = deadline
         self._bulk_deadline = 2 * deadline
         self._registry = IndexRegistry(self, lease=lease, longest_write=self._bulk_deadline)
         self._writer = Writer(self._client, self._read_many, deadline)
@@ -429,7 +430,7 @@ class FirestoreDatabase(Backend):
     # Requests
 
     def _end(self) -> float:
-        return time.monotonic() + self._deadline
+        return bounded(time.monotonic() + self._deadline)
 
     def _parent(self, name: Name) -> str:
         return f"{self._root}/tenants/{encode_id(name.tenant)}" if name.tenant else self._root

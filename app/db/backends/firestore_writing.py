@@ -21,6 +21,7 @@ from app.db.documents import Portable, join_rev, new_token, split_rev
 from app.db.errors import Conflict, DatabaseError, NotFound, TooLarge
 from app.db.names import Name
 from app.db.schema import Index
+from app.db.time_limit import bounded
 from app.db.writes import ABSENT, ANY, Expected, Outcome, Prepared
 
 Times = list[tuple[int, int] | None]
@@ -71,7 +72,7 @@ class Writer:
 
     def commit(self, entries: Sequence[Entry]) -> list[str | None]:
         """All or nothing; the new ``_rev`` of every put, None for the others."""
-        end = time.monotonic() + self._deadline
+        end = bounded(time.monotonic() + self._deadline)
         times: Times = [_expected_time(entry) for entry in entries]
         if any(time_ is None and type(entry.expect) is str for time_, entry in zip(times, entries, strict=True)):
             times = self._current_times(entries, end)

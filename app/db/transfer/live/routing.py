@@ -75,6 +75,11 @@ class RoutedDatabase(DatabaseService):
         """Of the database that serves."""
         return self._where.view.service.unserved
 
+    @property
+    def answers_within(self) -> float:  # type: ignore[override]
+        """Of the database that serves."""
+        return self._where.view.service.answers_within
+
     # Reading
 
     def get(self, collection: str, id: str) -> Document:
