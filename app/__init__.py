@@ -42,7 +42,8 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> WherryFlask:
 
     # A query that no index serves is a mistake to find while developing, and a slow page in production.
     strict = settings.env != "production"
-    install_database(app, get_database_service(settings, schema_of(*registry.entities), strict=strict))
+    service = get_database_service(settings, schema_of(*registry.entities), strict=strict)
+    install_database(app, service, settings.threads)
     app.cli.add_command(db_commands)
     health.register(app, deadline=settings.ready_timeout)
     logs.register(app)
