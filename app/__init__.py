@@ -42,7 +42,8 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> WherryFlask:
 
     # A query that no index serves is a mistake to find while developing, and a slow page in production.
     strict = settings.env != "production"
-    service = get_database_service(settings, schema_of(*registry.entities), strict=strict)
+    schema = schema_of(*registry.entities)
+    service = get_database_service(settings, schema, strict=strict, settings_of=_settings_of)
     install_database(app, service, settings.threads)
     app.cli.add_command(db_commands)
     health.register(app, deadline=settings.ready_timeout)

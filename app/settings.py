@@ -116,6 +116,7 @@ class Settings(BaseModel):
     database_provider: Annotated[Provider, BeforeValidator(_lower)]
     database_create_missing: bool
     database_metrics: bool
+    live_migration: bool
     sqlite_path: Annotated[Path, AfterValidator(_file)]
     sqlite_durability: Annotated[Literal["full", "normal"], BeforeValidator(_lower)]
     sqlite_busy_timeout: Annotated[float, Field(ge=0, le=60)]

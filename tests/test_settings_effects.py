@@ -164,7 +164,9 @@ def test_the_secret_key_signs_and_its_fallbacks_still_verify(changed: Changed) -
 
 def test_the_databases_settings_reach_the_service(changed: Changed, tmp_path: Path) -> None:
     file = tmp_path / "own.sqlite3"
-    settings = {"SQLITE_PATH": str(file), "SQLITE_DURABILITY": "full", "SQLITE_BUSY_TIMEOUT": 1.5}
+    settings = {
+        "SQLITE_PATH": str(file), "SQLITE_DURABILITY": "full", "SQLITE_BUSY_TIMEOUT": 1.5, "LIVE_MIGRATION": False,
+    }  # fmt: skip
     app = changed(DATABASE_PROVIDER="sqlite", DATABASE_METRICS=True, DATABASE_CREATE_MISSING=True, **settings)
     service = app.extensions["database"]
     service.save("users", "u", {"name": "Ann"})
@@ -178,6 +180,9 @@ def test_the_databases_settings_reach_the_service(changed: Changed, tmp_path: Pa
     service = lax.extensions["database"]
     assert pragma("synchronous") == 1
     service.close()
+    assert type(service).__name__ == "SqliteDatabase"
+    moving = changed(DATABASE_PROVIDER="sqlite", **{**settings, "LIVE_MIGRATION": True}).extensions["database"]
+    assert type(moving).__name__ == "RoutedDatabase"
     assert changed(DATABASE_CREATE_MISSING=False).extensions["database"].create_missing is False
     assert changed(MODULES=["agents"]).extensions["wherry"].modules == ["agents"]
 

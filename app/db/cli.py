@@ -22,6 +22,7 @@ from app.db.names import parse_name
 from app.db.query import Query
 from app.db.service import DatabaseService
 from app.db.transfer import copy_cli, dump_cli, verify_cli
+from app.db.transfer.live import cli as live_cli
 
 URL_HELP = "Another database than the configured one, e.g. sqlite:///wherry.sqlite"
 
@@ -211,3 +212,4 @@ def _print_json(value: object) -> None:
 copy_cli.join(db_commands)
 verify_cli.join(db_commands)
 dump_cli.join(db_commands)
+live_cli.join(db_commands)

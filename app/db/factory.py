@@ -3,6 +3,7 @@
 Adding a backend is one line in BACKENDS, one file in backends/, and one test file that joins the contract's suite.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from app.db.backend import Backend
 from app.db.metrics import Meter
 from app.db.schema import Schema
 from app.db.service import DatabaseService
+from app.db.transfer.live.routing import RoutedDatabase
 from app.errors import WherryError
 
 
@@ -48,26 +50,62 @@ class DatabaseSettings(Protocol):
     def secret_key(self) -> str: ...
 
 
-def get_database_service(
-    settings: DatabaseSettings, schema: Schema | None = None, *, strict: bool = False
-) -> DatabaseService:
-    """The service that ``DATABASE_PROVIDER`` chooses, in any case; it has not connected yet.
+SettingsOf = Callable[[str], DatabaseSettings]
+"""The settings of an environment by its name; a WherryError in one sentence if there are none."""
 
-    DatabaseChoiceError, in one sentence that names the setting, for an unknown provider, a missing driver or setting.
+
+def get_database_service(
+    settings: DatabaseSettings,
+    schema: Schema | None = None,
+    *,
+    strict: bool = False,
+    settings_of: SettingsOf | None = None,
+) -> DatabaseService:
+    """The service of an application on the database that ``DATABASE_PROVIDER`` chooses; it has not connected yet.
+
+    With ``LIVE_MIGRATION`` it follows the data when that moves to another database, which ``settings_of`` may help to
+    find; the data of one process's memory cannot move. DatabaseChoiceError, in one sentence that names the setting, for
+    an unknown provider, a missing driver or setting.
     """
+    meter = Meter(settings.database_provider.strip().lower()) if settings.database_metrics else None
+    if not getattr(settings, "live_migration", True):
+        return open_configured(settings, schema, strict=strict, meter=meter)
+    from app.db.transfer.live.peers import open_peer, reference_of  # here, as references need this file
+
+    home = open_configured(settings, schema, strict=strict)
+    if not home.capabilities.shared:
+        return open_configured(settings, schema, strict=strict, meter=meter)
+
+    def open_other(reference: str) -> Backend:
+        options = {"strict": strict, "create_missing": home.create_missing, "cursor_secret": home.cursor_secret}
+        return open_peer(reference, settings, settings_of, schema, **options)[0]
+
+    return RoutedDatabase(home, open_other, reference=reference_of(settings), meter=meter)
+
+
+def open_configured(
+    settings: DatabaseSettings,
+    schema: Schema | None = None,
+    *,
+    strict: bool = False,
+    create_missing: bool | None = None,
+    cursor_secret: bytes | None = None,
+    meter: Meter | None = None,
+) -> Backend:
+    """The database of the settings itself, wherever the data may have moved. Errors as above."""
     provider = settings.database_provider.strip().lower()
     backend = _backend_class(provider, f"DATABASE_PROVIDER is {settings.database_provider!r}")
     return backend.from_settings(
         settings,
         schema,
-        create_missing=settings.database_create_missing,
+        create_missing=settings.database_create_missing if create_missing is None else create_missing,
         strict=strict,
-        cursor_secret=b"cursor:" + settings.secret_key.encode()[:57],
-        meter=Meter(provider) if settings.database_metrics else None,
+        cursor_secret=b"cursor:" + settings.secret_key.encode()[:57] if cursor_secret is None else cursor_secret,
+        meter=meter,
     )
 
 
-def open_database(url: str, schema: Schema | None = None, **options: Any) -> DatabaseService:
+def open_database(url: str, schema: Schema | None = None, **options: Any) -> Backend:
     """The service that a URL names, for scripts: ``memory:``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``.
 
     ``options`` are DatabaseService's. DatabaseChoiceError for a URL that names no backend; the URL's password is never

@@ -5,19 +5,17 @@ is handed in, as settings are the application's and not the database layer's.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
-from app.db.factory import BACKENDS, DatabaseSettings, get_database_service, open_database
+from app.db.factory import BACKENDS, SettingsOf, open_configured, open_database
 from app.db.schema import Schema
 from app.db.service import DatabaseService
 from app.db.transfer.errors import TransferRefused
 
-SettingsOf = Callable[[str], DatabaseSettings]
-"""The settings of an environment by its name; a WherryError in one sentence if there are none."""
 ENVIRONMENTS: Final = ("development", "testing", "production")
 VARIABLE: Final = "env:"
 _SECRET_OPTIONS: Final = frozenset({"password", "secret", "token", "key"})
@@ -62,7 +60,7 @@ def open_reference(
     settings = settings_of(reference)
     if settings.database_provider == "memory":
         raise TransferRefused(f"{role} is {reference!r}, whose database is in the memory of another process.")
-    service = get_database_service(_Overridden(settings, create_missing), schema)
+    service = open_configured(settings, schema, create_missing=create_missing, **options)
     return Opened(service, f"{reference} ({settings.database_provider})")
 
 
@@ -98,18 +96,6 @@ def _opened(
             f" {', '.join(f'{name}:' for name in BACKENDS)}"
         )
     return open_database(url, schema, create_missing=create_missing, **options)
-
-
-class _Overridden:
-    """An environment's settings, but for whether what is missing is created: a transfer decides that itself."""
-
-    def __init__(self, settings: DatabaseSettings, create_missing: bool) -> None:
-        self._settings = settings
-        self.database_create_missing = create_missing
-        self.database_metrics = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._settings, name)
 
 
 def clearly_same(source: str, target: str, environ: Mapping[str, str] | None = None) -> bool:

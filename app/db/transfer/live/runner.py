@@ -216,7 +216,7 @@ class Runner:
         if carried:
             rate = carried / max(time.monotonic() - began, 1e-6)
             self._note(carried=self._run.carried + carried, rate=round(rate, 1))
-        if tail.rejected:
+        if tail.rejected or checker.clean:
             first = tuple(f"{one.collection}/{one.id}: {one.reason}" for one in tail.rejected.values())[:20]
             self._note(rejected=len(tail.rejected), first=first)
         command = read_command(place.serving.service)
@@ -272,7 +272,9 @@ class Runner:
                 f"More than {_SMALL_LAG:,} changes wait to be carried over: try again a little later."
             )
         if not command.force:
-            self._check_equal(checker)
+            self._check_fits()
+            if command.action == "cutover":  # a way back must be open at once: the tail alone has to do
+                self._check_equal(checker)
         self._stage("switching")
         began = time.monotonic()
         switch.pause_and_move(place, tail, self._owner)
@@ -283,12 +285,14 @@ class Runner:
         self._note(pause=round(time.monotonic() - began, 3), serving=now.serving.name)
         self._forget_views()
 
-    def _check_equal(self, checker: Checker) -> None:
+    def _check_fits(self) -> None:
         if self._run.rejected:
             raise TransferRefused(
                 f"{self._run.rejected} documents do not fit the other database, the first {self._run.first[0]}."
                 " With --force they are left behind."
             )
+
+    def _check_equal(self, checker: Checker) -> None:
         if checker.last is None:
             raise TransferRefused("Not everything has been verified yet: try again a little later, or say --force.")
         if not checker.clean:
