@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.db.audit import MASK
+from app.db.documents import Document
 from app.db.transfer.differences import ABSENT, FIELDS, field_differences
 from app.db.transfer.digests import NONE, Digest, Digests, new_key
 
@@ -56,7 +57,7 @@ class TestDigests:
         assert len(found["harbours"].hex) == 64
 
 
-def told(source: dict[str, object], target: dict[str, object], secret: frozenset[str] = frozenset()) -> object:
+def told(source: Document, target: Document, secret: frozenset[str] = frozenset()) -> object:
     found = field_differences({"_id": "a", "_rev": "r", **source}, {"_id": "a", "_rev": "r.hint", **target}, secret)
     return {one.field: (one.source, one.target) for one in found}
 
