@@ -6,7 +6,7 @@ from functools import partial
 from scripts.server_versions import server_versions
 from scripts.show import PYTEST_QUIET, ROOT, Step, bench_figures, main
 
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-o", "addopts=")
+PYTEST = (sys.executable, "-m", "pytest", "-q")
 TESTS = "tests/db/transfer"
 REQUIRED = {"WHERRY_REQUIRE": "sqlite,couchdb,firestore,dynamodb"}
 FULL = {**REQUIRED, "CONTRACT_FULL": "1"}
@@ -15,8 +15,8 @@ STEPS = (
     Step(
         "All ordered pairs",
         (*PYTEST, f"{TESTS}/test_pairs.py"),
-        "From each of the five databases to each other one: documents at every edge, in several tenants, and once 2,000 "
-        "documents in each of 30 tenants; verify answers equal.",
+        "From each of the five databases to each other one: documents at every edge, in several tenants, and once "
+        "2,000 documents in each of 30 tenants; verify answers equal.",
         figures=(PYTEST_QUIET,),
         timeout=5_400,
         variables=FULL,
@@ -39,7 +39,7 @@ STEPS = (
             f"--ignore={TESTS}/test_pairs.py",
             f"--ignore={TESTS}/test_kills.py",
         ),
-        "What each command says and refuses; damaged and truncated files; repair; a foreign CouchDB adopted by a mapping.",
+        "What each command says and refuses; damaged and truncated files; repair; a foreign CouchDB adopted.",
         figures=(PYTEST_QUIET,),
         timeout=3_600,
         variables=REQUIRED,
@@ -48,8 +48,8 @@ STEPS = (
         "Live",
         (*PYTEST, "-m", "not crash", f"{TESTS}/live"),
         "The protocol explored as a model, and with gunicorn: 4 workers and 8 clients write for a minute each through "
-        "SQLite to CouchDB, CouchDB to DynamoDB, DynamoDB to Firestore and back, one worker killed and one paused across "
-        "the cut-over; then rolled back.",
+        "SQLite to CouchDB, CouchDB to DynamoDB, DynamoDB to Firestore and back, one worker killed and one paused "
+        "across the cut-over; then rolled back.",
         figures=(PYTEST_QUIET, r"(?m)^(?P<figure>.* -> .*: .*paused.*)$"),
         timeout=5_400,
         variables=FULL,
@@ -71,8 +71,8 @@ STEPS = (
     Step(
         "Measurements",
         (sys.executable, "-m", "bench", "transfer", "dumping", "--output", "build/bench-transfer.json"),
-        "1,000,000 documents of 450 bytes from SQLite to SQLite and to a file: throughput beside hand-written loops with "
-        "bulk calls, growth of memory; dumps of CouchDB beside couchbackup.",
+        "1,000,000 documents of 450 bytes from SQLite to SQLite and to a file: throughput beside hand-written loops "
+        "with bulk calls, growth of memory; dumps of CouchDB beside couchbackup.",
         timeout=5_400,
         read=partial(bench_figures, "bench-transfer.json"),
     ),
