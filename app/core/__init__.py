@@ -5,6 +5,7 @@ from flask import Flask
 from app.core import audit_routes  # noqa: F401 - adds its routes to the blueprint
 from app.core.cli import sweep
 from app.core.dashboard import Card, Figure, add_card, figure_of
+from app.core.migration_routes import blueprint as migration_pages
 from app.core.routes import blueprint, start
 from app.db.audit import AuditRecord, InstallationAuditRecord
 from app.db.unit_of_work import UnitOfWork
@@ -21,6 +22,7 @@ def register(app: Flask, registry: Registry) -> None:
     add_card(app, Card("Members", "tenants.index", "members.view", _members, order=70))
     app.register_blueprint(start)
     app.register_blueprint(blueprint)
+    app.register_blueprint(migration_pages)
     app.cli.add_command(sweep)
 
 

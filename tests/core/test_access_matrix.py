@@ -34,6 +34,7 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int, int, int]] = {
     ("GET", "/tenants/menu"): (302, 200, 200, 200, 200, 200),
     ("GET", "/tenants/new"): (302, 200, 200, 200, 200, 200),
     ("POST", "/tenants/new"): (401, 422, 422, 422, 422, 422),
+    ("GET", "/admin/migration"): (302, 403, 403, 403, 403, 403),  # superusers only
     ("GET", "/t/<slug>/"): (302, 404, 200, 200, 200, 200),
     ("GET", "/t/<slug>/settings"): (302, 404, 403, 403, 200, 200),
     ("POST", "/t/<slug>/settings"): (401, 404, 403, 403, 409, 409),
