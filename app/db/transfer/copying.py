@@ -30,6 +30,7 @@ __all__ = ["CopyOptions", "CopyReport", "Policy", "Rejected", "copy"]
 Policy = Literal["newer", "source"]
 _MOST_WORKERS: Final = 32
 _LARGEST_CHUNK: Final = 10_000
+_FIRST_CONTACT: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,9 @@ class _Copy:
         self._began = time.monotonic()
 
     def run(self) -> CopyReport:
-        # Without patience: a wrong address is told at once.
-        self._source.ping()
-        is_there(self._target)
+        # With little patience: a wrong address is told soon.
+        for name, look in (("The source", self._source.ping), ("The target", lambda: is_there(self._target))):
+            Patience(name, min(_FIRST_CONTACT, self._options.patience), self._stop, self._progress).call(look)
         held = self._held()
         wanted = target_schema(held, self._declared)
         if self._options.dry_run:

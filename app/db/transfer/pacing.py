@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Event, Lock
 from typing import Final, TypeVar
 
-from app.db.errors import NotWritable, Unauthorised, Unavailable
+from app.db.errors import NotWritable, Throttled, Unauthorised, Unavailable
 from app.db.transfer.progress import Progress, shown_time
 
 T = TypeVar("T")
@@ -63,7 +63,9 @@ class Patience:
                 self._since = now
                 self._progress.note(f"{self._name}: {error} Trying again for {shown_time(self._seconds)}.")
             left = self._since + self._seconds - now
-            bound = min(max(self._bound, error.retry_after), _LONGEST_WAIT)
+            # Who is asked to slow down knows for how long; of an outage nobody does, and most are over in a moment.
+            asked = error.retry_after if isinstance(error, Throttled) else 0.0
+            bound = min(max(self._bound, asked), _LONGEST_WAIT)
             self._bound = min(self._bound * 2, _LONGEST_WAIT)
         if left <= 0:
             raise error

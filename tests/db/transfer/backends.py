@@ -1,0 +1,44 @@
+"""The five backends as sides of a transfer, by name; what has a server is asked for through its fixture."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from app.db import DatabaseService, open_database
+from tests.db.couchdb_server import CouchBackend
+from tests.db.couchdb_server import fresh_prefix as couchdb_prefix
+from tests.db.dynamodb_server import DynamoBackend
+from tests.db.dynamodb_server import fresh_prefix as dynamodb_prefix
+from tests.db.firestore_server import fresh_backend
+from tests.db.transfer.kit import SCHEMA, sqlite
+
+NAMES = ("memory", "sqlite", "couchdb", "firestore", "dynamodb")
+Fresh = Callable[[str], DatabaseService]
+
+
+@pytest.fixture
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fresh]:
+    """Opens a new, empty database of a backend; all of them are removed afterwards."""
+    with ExitStack() as stack:
+
+        def make(name: str) -> DatabaseService:
+            if name == "memory":
+                return open_database("memory:", SCHEMA)
+            if name == "sqlite":
+                opened = sqlite(tmp_path / f"{len(list(tmp_path.iterdir()))}.db")
+                stack.callback(opened.close)
+                return opened
+            url = request.getfixturevalue(f"{name}_url")
+            backend = {
+                "couchdb": lambda: CouchBackend(url, couchdb_prefix(), "?timeout=30"),
+                "dynamodb": lambda: DynamoBackend(url, dynamodb_prefix()),
+                "firestore": lambda: fresh_backend(url),
+            }[name]()
+            stack.callback(backend.remove)
+            opened = backend.open(SCHEMA)
+            stack.callback(opened.close)
+            return opened
+
+        yield make
