@@ -10,13 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from app.db import DatabaseService, Schema, open_database
+from app.db.backend import Backend
 from tests.app_places import PLACES, Place
 from tests.servers import require
 
 VARIABLE = "TEST_DATABASE"
+S = TypeVar("S", bound=DatabaseService)
 EMBEDDED = ("memory", "sqlite")
 
 
@@ -43,7 +45,7 @@ class AppDatabases:
         """
         return self._take("sqlite" if shared and self.name == "memory" else self.name, ("settings", declares)).settings
 
-    def open(self, schema: Schema | None = None, *, on: str = "", new: bool = False, **options: Any) -> DatabaseService:
+    def open(self, schema: Schema | None = None, *, on: str = "", new: bool = False, **options: Any) -> Backend:
         """A service on an empty database, with DatabaseService's own options; it is closed when the test ends.
 
         ``on``: another backend than the run's. ``new``: nobody has used the database before, so that it has no
@@ -53,7 +55,7 @@ class AppDatabases:
         place = self._take(on or self.name, object() if new else ("open", declared))
         return self.watch(open_database(place.url, schema, **place.options, **options))
 
-    def watch(self, service: DatabaseService) -> DatabaseService:
+    def watch(self, service: S) -> S:
         """Close this service, too, when the test ends."""
         self._services.append(service)
         return service

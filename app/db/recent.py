@@ -83,6 +83,8 @@ def count_as_it_is(
     """
     declared = service.schema.get(path.rpartition("/")[2])
     plan = plan_count(declared.indexes if declared is not None else (), where)
+    if plan.index is None:
+        return service.count(path, where, up_to)  # the collection itself, which does not lag
     order_by = tuple(".".join(parts) for parts in plan.order)
     query = Query(where=where, order_by=order_by, limit=min(up_to + 1, MAX_LIMIT), fields=(), recent=recent)
     found = 0
