@@ -112,7 +112,7 @@ def _ours(given: list[tuple[str, Any]]) -> tuple[CouchDatabase, Session]:
         b"/wherry--system/collection%3Aagents": answer_of(entry),
         b"/wherry--system/_all_docs": answer_of({"rows": []}),
         b"/wherry-agents/_bulk_docs": answer_of(_made(whole.values()), b"201 Created"),
-        b"view": answer_of({"results": [{"rows": []}, {"total_rows": 300, "offset": 0, "rows": rows}]}, chunked=True),
+        b"view": answer_of({"total_rows": 100, "offset": 0, "rows": rows}, chunked=True),
         b"saved": answer_of({"ok": True, "id": "any", "rev": _REV}, b"201 Created"),
         **{f"/wherry-agents/{TENANT}%3A{id}".encode(): answer_of(one) for id, one in whole.items()},
     }
@@ -143,7 +143,7 @@ def _answering(answers: dict[bytes, bytes]) -> Callable[[bytes, bytes], bytes]:
     def answer(method: bytes, path: bytes) -> bytes:
         if method == b"PUT":
             return answers[b"saved"]
-        return answers[b"view" if path.endswith(b"/queries") else path.partition(b"?")[0]]
+        return answers[b"view" if b"/_view/" in path else path.partition(b"?")[0]]
 
     return answer
 

@@ -12,6 +12,7 @@ from app.db.backends.couchdb import CouchDatabase
 from app.db.backends.couchdb_layout import (
     answers_alone,
     check_prefix,
+    count_fields,
     design_name,
     document_key,
     make_hint,
@@ -170,3 +171,13 @@ def test_a_revision_of_another_document_or_of_a_copy_never_creates_one(
             kept = ["a"] if target is service and collection == NOTES else []
             assert [document["_id"] for document in target.list_all(collection)] == kept
     CouchBackend(backend.url, backend.prefix + "x").remove()
+
+
+def test_the_fields_of_a_joined_key_can_be_counted() -> None:
+    chance = random.Random(3)
+    for number in range(5):
+        for _ in range(50):
+            fields = {str(place): chance.choice(SCALARS) for place in range(number)}
+            joined = encode_fields(fields, tuple((name,) for name in fields))
+            assert joined is not None
+            assert count_fields(joined) == number

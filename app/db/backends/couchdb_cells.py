@@ -100,7 +100,7 @@ class Cells:
         """From the rows of the index without fields, so that however many keys cost a request for each database."""
         found: dict[Key, Cell] = {}
         for table, part in self._by_table(keys):
-            starts = sorted({"i" + tenant_key(name.tenant) for name, _ in part})
+            starts = sorted({"p" + tenant_key(name.tenant) for name, _ in part})
             query = {"keys": starts, "reduce": False}
             path = table.view(None)
             answer = self._told(self.session.json, "POST", path, query, safe=True)

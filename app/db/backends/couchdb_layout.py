@@ -12,11 +12,16 @@ Each declared index is a design document with one view. Its map function compute
 from the native fields, so that a document needs no shadow fields and a new index no rewriting; keys are ASCII text
 under raw collation, so their order is the bytes' order. The rows are
 
-    "i<tenant>:"          every document that bears an intent, whole
     "k<tenant>:<key>"     every document with a place in the index: whole, if it is short, else its short fields
+    "k<tenant>:<lead>0"   a mark for every document that bears an intent, a pending change, before all keys that begin
+    "k<tenant>:<lead>g"   with its lead, and one behind them. The lead is the joined key of all fields but the last, of
+                          the old value and of the new one
+    "p<tenant>:"          every document that bears an intent, whole
 
-so that a page of short documents, or of a few short columns, comes from the index alone, and one request with two
-queries brings the intents first and then the page. ``TENANTS`` is the index without fields: it counts.
+so that a page of short documents, or of a few short columns, comes from the index alone. A page that begins where a
+lead begins sees by the mark whether an intent concerns it, in one look; for any other, one request with two queries
+brings the intents first and then the page. Intents are behind everything else, where CouchDB sees that there are none
+without reading a leaf of its tree. ``TENANTS`` is the index without fields: it counts.
 """
 
 import re
@@ -32,6 +37,7 @@ from app.db.documents import Document
 from app.db.errors import InvalidQuery
 from app.db.names import Name
 from app.db.schema import Index
+from app.db.sortkeys import NUMBER, STRING
 
 TOKEN: Final = "~t"  # noqa: S105 - the name of a field
 INTENT: Final = "~i"
@@ -52,8 +58,7 @@ function (doc) {
   var colon = doc._id.indexOf(":");
   if (colon < 0) { return; }
   var tenant = doc._id.substring(0, colon + 1);
-  if (doc["~i"]) { emit("i" + tenant, doc); }
-  if (doc["~absent"]) { return; }
+  if (doc["~i"]) { emit("p" + tenant, doc); }
   var hex = function (byte) { return (byte + 256).toString(16).substring(1); };
   var word = function (bits) { return ("0000000" + bits.toString(16)).slice(-8); };
   var number = function (value) {
@@ -96,21 +101,34 @@ function (doc) {
     for (var place = 0; place < bytes.length; place++) { out += hex(bytes[place]); }
     return out + "0001";
   };
-  var key = "k" + tenant;
-  for (var index = 0; index < paths.length; index++) {
-    var value = doc;
-    for (var step = 0; step < paths[index].length; step++) {
-      if (value === null || typeof value !== "object" || Array.isArray(value)) { return; }
-      if (!Object.prototype.hasOwnProperty.call(value, paths[index][step])) { return; }
-      value = value[paths[index][step]];
+  var joined = function (fields, count) {
+    var key = "k" + tenant;
+    for (var index = 0; index < count; index++) {
+      var value = fields;
+      for (var step = 0; step < paths[index].length; step++) {
+        if (value === null || typeof value !== "object" || Array.isArray(value)) { return null; }
+        if (!Object.prototype.hasOwnProperty.call(value, paths[index][step])) { return null; }
+        value = value[paths[index][step]];
+      }
+      if (value === null) { key += "10"; }
+      else if (value === false) { key += "20"; }
+      else if (value === true) { key += "21"; }
+      else if (typeof value === "number") { key += number(value); }
+      else if (typeof value === "string") { key += text(value); }
+      else { return null; }
     }
-    if (value === null) { key += "10"; }
-    else if (value === false) { key += "20"; }
-    else if (value === true) { key += "21"; }
-    else if (typeof value === "number") { key += number(value); }
-    else if (typeof value === "string") { key += text(value); }
-    else { return; }
+    return key;
+  };
+  if (doc["~i"] && paths.length > 0) {
+    var sides = [doc["~absent"] ? null : doc, doc["~i"].v];
+    for (var side = 0; side < sides.length; side++) {
+      var lead = sides[side] && joined(sides[side], paths.length - 1);
+      if (lead) { emit(lead + "0", null); emit(lead + "g", null); }
+    }
   }
+  if (doc["~absent"]) { return; }
+  var key = joined(doc, paths.length);
+  if (key === null) { return; }
   if (paths.length === 0) { emit(key, null); return; }
   if (JSON.stringify(doc).length <= %WHOLE%) { emit(key, doc); return; }
   var part = {"_id": doc._id, "_rev": doc._rev}, left = [], room = %WHOLE%;
@@ -206,6 +224,19 @@ def map_source(index: Index | None) -> str:
     paths = [] if index is None else [field.split(".") for field in index.fields]
     source = _MAP.replace("%PATHS%", orjson.dumps(paths).decode())
     return source.replace("%WHOLE%", str(_WHOLE_AT_MOST)).replace("%FIELD%", str(_FIELD_AT_MOST))
+
+
+def count_fields(joined: bytes) -> int:
+    """How many fields' keys a joined key of sortkeys.py holds."""
+    at = number = 0
+    while at < len(joined):
+        tag = joined[at : at + 1]
+        if tag == STRING:
+            at = joined.index(b"\x00\x01", at) + 2
+        else:
+            at += 9 if tag == NUMBER else 1
+        number += 1
+    return number
 
 
 def quoted(part: str) -> str:

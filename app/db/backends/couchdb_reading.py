@@ -1,18 +1,17 @@
-"""Pages, counts and scans of CouchDB: rows of the views and of ``_all_docs``, with the intents of commits in flight
-laid over them.
+"""Pages and counts of CouchDB along an index: rows of the views, with the intents of commits in flight laid over them.
 
 An index row shows a document as it is stored. Where a commit is in flight, or was not folded yet, what counts is its
-intent, so every question brings the documents that bear one first, and then its rows, in the same request: an
-acknowledged commit is then either folded, and in the rows, or among the intents.
+intent. A page from the beginning of its run sees in its own rows whether there is one that concerns it. Every other
+question brings the documents that bear one first, and then its rows, in the same request: an acknowledged commit is
+then either folded, and in the rows, or among the intents.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
-from zlib import crc32
+from typing import Final, NamedTuple
 
-from app.db.backends.couchdb_cells import BULK_TIMEOUT, Cells, cell_of
+from app.db.backends.couchdb_by_id import ReaderById, Row
 from app.db.backends.couchdb_collections import Table
 from app.db.backends.couchdb_errors import CouchError, ReplyLost
 from app.db.backends.couchdb_layout import (
@@ -21,16 +20,14 @@ from app.db.backends.couchdb_layout import (
     INTENT,
     TOKEN,
     answers_alone,
+    count_fields,
     document_key,
     fields_of,
     make_hint,
-    split_key,
     tenant_key,
 )
-from app.db.capabilities import ScanPage
-from app.db.commit_record import Cell, CommitRecords, Key
-from app.db.documents import Document, join_rev
-from app.db.errors import InvalidQuery, Unavailable
+from app.db.documents import Document
+from app.db.errors import Unavailable
 from app.db.fields import parse_field
 from app.db.names import Name
 from app.db.paging import Slice, Walk
@@ -38,10 +35,7 @@ from app.db.planner import Plan, Span
 from app.db.schema import Index
 from app.db.sortkeys import ABOVE, encode_fields
 
-Row = dict[str, Any]
-
 _ALL: Final = (Span(b"", b"", ABOVE),)
-_PAGE: Final = 200
 _ROUNDS: Final = 20
 _INDEX_TIMEOUT: Final = 10.0
 
@@ -55,62 +49,24 @@ class _Entry(NamedTuple):
     row: Row | None
 
 
-class Reader:
+class Reader(ReaderById):
     """Reads runs of documents."""
-
-    def __init__(self, cells: Cells, records: CommitRecords) -> None:
-        self._cells = cells
-        self._session = cells.session
-        self._records = records
-
-    def document(self, table: Table, key: str, stored: Document) -> Document:
-        """What callers get of a stored document that bears no intent; takes it apart."""
-        rev = stored["_rev"]
-        token = stored.pop(TOKEN, None) or rev
-        stored["_id"] = split_key(key)[1]
-        stored["_rev"] = f"{token}.{make_hint(rev, token, key, table.seed)}"
-        return stored
-
-    def shown(self, table: Table, stored: Iterable[Document]) -> dict[str, Document]:
-        """Stored documents as readers have to see them, by their id in CouchDB; those without a value are left out."""
-        found: dict[str, Document] = {}
-        intents: dict[Key, Cell] = {}
-        for document in stored:
-            key = document["_id"]
-            if INTENT in document or ABSENT_MARK in document:
-                tenant, id = split_key(key)
-                intents[Name(tenant, table.name), id] = cell_of(document)
-                found[key] = document  # keeps the place
-            else:
-                found[key] = self.document(table, key, document)
-        if not intents:
-            return found
-        visible = self._records.visible(intents)
-        for name, id in intents:
-            key = document_key(name, id)
-            cell = visible.get((name, id))
-            if cell is None:
-                del found[key]
-            else:
-                found[key] = self.of_cell(table, key, cell)
-        return found
-
-    def of_cell(self, table: Table, key: str, cell: Cell) -> Document:
-        """What callers get of a cell with a value."""
-        hint = make_hint(cell.hint, cell.token, key, table.seed) if cell.hint else ""
-        return {**(cell.value or {}), "_id": split_key(key)[1], "_rev": join_rev(cell.token, hint)}
-
-    # Walks
 
     def walk(self, table: Table, name: Name, walk: Walk) -> Slice:
         """See DatabaseService.walk."""
         if walk.index is None:
-            return self._walk_ids(table, name, walk)
+            return self.walk_ids(table, name, walk)
+        found = self._at_once(table, name, walk.index, walk)
+        if found is not None:
+            return found
         extra = 0
         for _ in range(_ROUNDS):
-            intents, runs = self._rows(table, name, walk.index, walk, walk.limit + 1 + extra)
-            if len(intents) > extra:
-                extra = len(intents) + 2  # their rows are left out: read as many more
+            intents, rows = self._rows(table, name, walk.index, walk, walk.limit + 1 + extra)
+            runs = [[row for row in run if row["value"] is not None] for run in rows]  # without the marks
+            marks = max(len(marked) - len(run) for marked, run in zip(rows, runs, strict=True))
+            lost = len(intents) + marks
+            if lost > extra:
+                extra = lost + 2  # so many are left out: read as many more
                 continue
             # A descending run that goes on behind a document begins with that document.
             if not intents and len(runs) == 1 and not (walk.descending and walk.after):
@@ -129,7 +85,7 @@ class Reader:
         prefix = tenant_key(name.tenant)
         queries: list[Row] = [_intents(prefix)]
         for span in spans:
-            low, high = _bounds(prefix, span)
+            low, high = _bounds(prefix, span, plan.index)
             queries.append({"reduce": True, "start_key": low, "end_key": high, "inclusive_end": False})
         results = self._queries(table, plan.index, queries)
         found = sum(int(row["value"]) for result in results[1:] for row in result["rows"])
@@ -146,6 +102,32 @@ class Reader:
                 found += _within(encode_fields(visible[stored["_id"]], paths), spans)
         return found
 
+    def _at_once(self, table: Table, name: Name, index: Index, walk: Walk) -> Slice | None:
+        """A page that begins where all keys with its leads begin, without asking for intents: the mark in front of them
+        tells whether there is one that concerns it, and CouchDB answers marks and rows of one moment. None if there is,
+        or if the page begins elsewhere."""
+        if walk.after is not None or not all(
+            span.low == span.prefix and count_fields(span.prefix) == len(index.fields) - 1 for span in walk.spans
+        ):
+            return None
+        queries: list[Row] = []
+        for span in walk.spans:
+            lead = f"k{tenant_key(name.tenant)}{span.prefix.hex()}"
+            query: Row = {"reduce": False, "limit": walk.limit + 1}
+            if walk.descending:
+                query |= {"descending": True, "start_key": lead + "g", "end_key": lead + "1"}
+            else:
+                query |= {"start_key": lead + "0", "end_key": lead + "g", "inclusive_end": False}
+            queries.append(query)
+        runs: list[list[Row]] = [result["rows"] for result in self._queries(table, index, queries)]
+        if any(run and run[0]["value"] is None for run in runs):
+            return None
+        if len(runs) == 1 and (plain := self._plain(table, name, walk, runs[0])) is not None:
+            return plain
+        entries = self._merged(table, name, walk, [], runs)
+        documents = self._documents(table, name, walk, entries[: walk.limit])
+        return None if documents is None else Slice(documents, len(entries) > walk.limit)
+
     def _rows(
         self, table: Table, name: Name, index: Index, walk: Walk, limit: int
     ) -> tuple[list[Document], list[list[Row]]]:
@@ -153,7 +135,7 @@ class Reader:
         prefix = tenant_key(name.tenant)
         queries: list[Row] = [_intents(prefix)]
         for span in walk.spans:
-            low, high = _bounds(prefix, span)
+            low, high = _bounds(prefix, span, index)
             query: Row = {"reduce": False, "limit": limit}
             if walk.descending:
                 # The start is included, unless it is below every id.
@@ -175,7 +157,9 @@ class Reader:
         return [row["value"] for row in results[0]["rows"]], [result["rows"] for result in results[1:]]
 
     def _queries(self, table: Table, index: Index | None, queries: list[Row]) -> list[Row]:
-        path, asked = table.view(index) + "/queries", {"queries": queries}
+        path, asked = table.view(index), queries[0]
+        if len(queries) > 1:
+            path, asked = path + "/queries", {"queries": queries}
         try:
             answer = self._session.json("POST", path, asked, safe=True)
         except ReplyLost:
@@ -183,7 +167,7 @@ class Reader:
             if not self._catching_up(table, index):
                 raise
             answer = self._session.json("POST", path, asked, safe=True, timeout=_INDEX_TIMEOUT)
-        results: list[Row] = answer["results"]
+        results: list[Row] = answer["results"] if len(queries) > 1 else [answer]
         return results
 
     def _catching_up(self, table: Table, index: Index | None) -> bool:
@@ -293,65 +277,16 @@ class Reader:
             document["_rev"] = document["_rev"].partition(".")[0]
         return document
 
-    def _walk_ids(self, table: Table, name: Name, walk: Walk) -> Slice:
-        """By id: each document comes with its own intent, so nothing has to be laid over."""
-        prefix = tenant_key(name.tenant)
-        end = prefix[:-1] + ";"  # the character after the colon
-        start = None if walk.after is None else prefix + walk.after.id
-        found: list[Document] = []
-        while True:
-            limit = walk.limit + 1 - len(found)
-            query: Row = {"include_docs": True, "limit": limit}
-            if walk.descending:
-                query |= {"descending": True, "start_key": start or end, "end_key": prefix, "limit": limit + 1}
-            else:
-                query |= {"start_key": prefix if start is None else start + "\x00", "end_key": end}
-                query["inclusive_end"] = False
-            rows = self._all_docs(table, query)
-            stored = [row["doc"] for row in rows if row["id"] != start and row["doc"] is not None]
-            found += self.shown(table, stored).values()
-            if len(rows) < query["limit"] or len(found) > walk.limit:
-                return Slice(found[: walk.limit], len(found) > walk.limit)
-            start = rows[-1]["id"]
-
-    def scan(self, table: Table, after: str | None, limit: int) -> ScanPage:
-        """Every tenant's documents, by their id in CouchDB, in which the design documents lie too."""
-        found: list[tuple[str, Document]] = []
-        start = None if after is None else _opened(after)
-        while len(found) < limit:
-            query: Row = {"include_docs": True, "limit": limit - len(found)}
-            if start is not None:
-                query["start_key"] = start + "\x00"
-            rows = self._all_docs(table, query)
-            stored = [row["doc"] for row in rows if not row["id"].startswith("_design/") and row["doc"] is not None]
-            for key, document in self.shown(table, stored).items():
-                found.append((Name(split_key(key)[0], table.name).path, document))
-            if len(rows) < query["limit"]:
-                return ScanPage(found, None)
-            start = str(rows[-1]["id"])
-        return ScanPage(found, None if start is None else f"{crc32(start.encode()):08x}{start}")
-
-    def _all_docs(self, table: Table, query: Row) -> list[Row]:
-        timeout = BULK_TIMEOUT if query["limit"] > _PAGE else None
-        answer = self._session.json("POST", f"{table.path}/_all_docs", query, safe=True, timeout=timeout)
-        rows: list[Row] = answer["rows"]
-        return rows
-
-
-def _opened(after: str) -> str:
-    """The id behind a scan's ``after``, which carries its check sum."""
-    sum_, start = after[:8], after[8:]
-    if not sum_ or sum_ != f"{crc32(start.encode(errors='replace')):08x}":
-        raise InvalidQuery("not a place in this scan", name="after")
-    return start
-
 
 def _intents(prefix: str) -> Row:
-    return {"reduce": False, "start_key": "i" + prefix, "end_key": "i" + prefix}
+    return {"reduce": False, "key": "p" + prefix}
 
 
-def _bounds(prefix: str, span: Span) -> tuple[str, str]:
-    return f"k{prefix}{span.low.hex()}", f"k{prefix}{span.high.hex()}"
+def _bounds(prefix: str, span: Span, index: Index | None) -> tuple[str, str]:
+    low = f"k{prefix}{span.low.hex()}"
+    if index is not None and span.low == span.prefix and count_fields(span.prefix) < len(index.fields):
+        low += "1"  # behind the mark: what comes next in a key is another value, whose first digit is 1 to 4
+    return low, f"k{prefix}{span.high.hex()}"
 
 
 def _paths(index: Index | None) -> tuple[tuple[str, ...], ...]:
