@@ -226,6 +226,14 @@ class Backend(DatabaseService):
         """
         return ""
 
+    def refuse_writes(self, collections: Sequence[str], *, on: bool) -> bool:
+        """Let the database itself refuse to change these collections from now on, or no longer; False if it cannot.
+
+        For data that has moved: processes of this release need no guard, but an older one or a script does. Commits of
+        this very service, and of whoever else asked for the guard, still come through: a migration's runner goes on.
+        """
+        return False
+
     def _committed(self, prepared: list[Prepared]) -> list[Saved | None]:
         if not prepared:
             return []
@@ -465,20 +473,23 @@ class Batch:
 
     def add(self, document: Document, keep_revision: bool) -> None:
         """Check a document, and keep it or the error."""
-        id = document.get("_id") if type(document) is dict else None
+        id: Any = document.get("_id") if type(document) is dict else None
         try:
-            portable = check_document(document, check_id(id))
-            if keep_revision and not split_rev(_checked_revision(portable.rev))[0]:
-                raise InvalidDocument("has no token to keep", path="_rev")
+            if type(id) is not str or not id.isascii() or not 0 < len(id) <= MAX_ID_BYTES:  # check_id's usual case
+                check_id(id)
+            portable = check_document(document, id)
+            if keep_revision:
+                if _checked_revision(portable.rev)[0] == ".":
+                    raise InvalidDocument("has no token to keep", path="_rev")
+            elif portable.rev is not None:
+                portable = portable._replace(rev=None)
             if id in self._places:
                 raise InvalidDocument("stands twice in this batch", path="_id")
         except DatabaseError as error:
             self._outcomes.append(Outcome(str(id), None, error))
             return
-        self._places[str(id)] = len(self._outcomes)
-        if portable.rev is not None and not keep_revision:
-            portable = portable._replace(rev=None)
-        self.accepted.append((str(id), portable))
+        self._places[id] = len(self._outcomes)
+        self.accepted.append((id, portable))
         self._outcomes.append(None)
 
     def enter(self, written: Iterable[Outcome]) -> None:

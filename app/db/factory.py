@@ -80,7 +80,9 @@ def get_database_service(
         options = {"strict": strict, "create_missing": home.create_missing, "cursor_secret": home.cursor_secret}
         return open_peer(reference, settings, settings_of, schema, **options)[0]
 
-    return RoutedDatabase(home, open_other, reference=reference_of(settings), meter=meter)
+    # While writes are paused, half of the threads go on reading.
+    seats = max(1, getattr(settings, "threads", 8) // 2)
+    return RoutedDatabase(home, open_other, reference=reference_of(settings), meter=meter, seats=seats)
 
 
 def open_configured(

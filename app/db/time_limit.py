@@ -18,6 +18,9 @@ class Limit:
     def __init__(self, end: float) -> None:
         self.end = end
 
+    def give_back(self) -> None:
+        """Let others have what this work holds of the database, as it only waits."""
+
 
 _current: ContextVar[Limit | None] = ContextVar("time_limit", default=None)
 
@@ -57,3 +60,14 @@ def unhurried() -> Iterator[None]:
         yield
     finally:
         limit.end = monotonic() + left
+
+
+@contextmanager
+def resting() -> Iterator[None]:
+    """For a wait in which nothing is asked of the database: the limit's time stands still, and whoever has something to
+    ask may take this one's place."""
+    limit = _current.get()
+    if limit is not None:
+        limit.give_back()
+    with unhurried():
+        yield

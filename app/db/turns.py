@@ -50,6 +50,12 @@ class _Turn(Limit):
         super().__init__(end)
         self.turns, self.taken = turns, False
 
+    def give_back(self) -> None:
+        """See Limit. The next operation takes a turn again."""
+        if self.taken:
+            self.taken = False
+            self.turns.give_back()
+
 
 class Turns:
     """The turns at one service, ``at_once`` of them. There are none while it leads to a database in this process."""
@@ -83,6 +89,10 @@ class Turns:
             if turn.taken:
                 self._free.put(None)
 
+    def give_back(self) -> None:
+        """One turn is free again."""
+        self._free.put(None)
+
     @contextmanager
     def probe(self) -> Iterator[None]:
         """Around a look whether the database answers, which waits for it like a request; Throttled if no turn is
@@ -107,7 +117,8 @@ class Turns:
             began, end = monotonic(), turn.end
             if began + least > end:
                 raise Unavailable("The request's time at the database is over: nothing was sent.", retry_after=2.0)
-            if not turn.taken:
+            for_a_moment = not turn.taken
+            if for_a_moment:
                 turn.end = min(end, began + _MOMENT)
             try:
                 answer = method(*args, **kwargs)
@@ -118,7 +129,7 @@ class Turns:
                 self._note(began)
                 raise
             finally:
-                if not turn.taken:
+                if for_a_moment:
                     turn.end = end
             self._note(began)
             return answer

@@ -10,17 +10,18 @@ How a collection lies in the file is told in sqlite_tables.py.
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 from urllib.parse import SplitResult, parse_qs, unquote
 
-from orjson import loads
+from orjson import dumps, loads
 
 from app.db.backend import Backend
 from app.db.backends.sqlite_connections import LAYOUT_VERSION, SYNCHRONOUS, Registry
+from app.db.backends.sqlite_guard import CLOSE_GUARD, GUARDED, OPEN_GUARD, guard_statements
 from app.db.backends.sqlite_tables import (
     STALE_LAYOUT,
     Table,
@@ -44,10 +45,9 @@ from app.errors import WherryError
 T = TypeVar("T")
 
 _IN_AT_MOST = 500
-_BATCH = 1_000
+_BATCH = 2_000
 _TABLES_LIMIT = 10_000
 _LOW_SPACE = 200_000_000
-_LARGEST_ROWID = 2**63 - 1
 
 
 class SqliteSettings(Protocol):
@@ -84,6 +84,7 @@ class SqliteDatabase(Backend):
         )
         # By name and not by collection: whoever finds a table here has the right scope.
         self._tables: dict[Name, Table] = {}
+        self._passes_guard = False
 
     @classmethod
     def from_settings(cls, settings: SqliteSettings, schema: Schema | None, **options: Any) -> Self:
@@ -180,16 +181,12 @@ class SqliteDatabase(Backend):
         table = load_table(self._connection(), collection)
         if table is None:
             return ScanPage([], None)
-        try:
-            start = -1 if after is None else int(after)
-        except ValueError as error:
-            raise InvalidQuery("not a place in this scan", name="after") from error
-        if start > _LARGEST_ROWID:
-            raise InvalidQuery("not a place in this scan", name="after")
-        rows = self._connection().execute(table.scan, (start, limit)).fetchall()
-        paths = [Name(tenant, collection).path for _, tenant, _, _, _ in rows]
-        documents = _documents([(id, rev, data) for _, _, id, rev, data in rows])
-        return ScanPage(list(zip(paths, documents, strict=True)), str(rows[-1][0]) if len(rows) == limit else None)
+        start = () if after is None else _place(after)
+        rows = self._connection().execute(table.scan(on=after is not None), (*start, limit)).fetchall()
+        paths = {tenant: Name(tenant, collection).path for tenant in {row[0] for row in rows}}
+        documents = _documents([row[1:] for row in rows])
+        found = [(paths[row[0]], document) for row, document in zip(rows, documents, strict=True)]
+        return ScanPage(found, dumps(rows[-1][:2]).decode() if len(rows) == limit else None)
 
     # Writing
 
@@ -223,8 +220,13 @@ class SqliteDatabase(Backend):
         def apply() -> list[str | None]:
             for write in writes:
                 self._writable(write.name)
-            with self._transaction("BEGIN IMMEDIATE"):
-                return [self._apply(write) for write in writes]
+            with self._transaction("BEGIN IMMEDIATE") as connection:
+                if self._passes_guard:  # nobody else sees it open, as nobody else writes meanwhile
+                    connection.execute(OPEN_GUARD)
+                revs = [self._apply(write) for write in writes]
+                if self._passes_guard:
+                    connection.execute(CLOSE_GUARD)
+                return revs
 
         return self._fresh(apply)
 
@@ -237,7 +239,7 @@ class SqliteDatabase(Backend):
                 rows.append((name.tenant, id, token, portable.data.decode(), *table.keys(portable.body)))
                 outcomes.append(Outcome(id, token))
             with self._transaction("BEGIN IMMEDIATE") as connection:
-                connection.executemany(table.save, rows)
+                table.put_rows(connection, table.save, rows)
             return outcomes
 
         outcomes = []
@@ -248,20 +250,18 @@ class SqliteDatabase(Backend):
     def _write_newer(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
         def write(part: list[tuple[str, Portable]]) -> list[Outcome]:
             table = self._writable(name)
-            tokens = {id: split_rev(str(portable.rev))[0] for id, portable in part}
-            rows = [
-                (name.tenant, id, tokens[id], portable.data.decode(), *table.keys(portable.body))
-                for id, portable in part
-            ]
+            tenant, keys = name.tenant, table.keys
+            tokens = {id: str(portable.rev).partition(".")[0] for id, portable in part}
+            rows = [(tenant, id, tokens[id], data.decode(), *keys(body)) for id, (body, data, _) in part]
+            # The usual copy meets nothing newer; only if it does are the rows looked at, before they are written.
+            # (A savepoint to go back to would have SQLite keep every page that is changed.)
             with self._transaction("BEGIN IMMEDIATE") as connection:
-                # The usual copy meets nothing newer; only if it does are the rows looked at, before they are written.
-                connection.execute("SAVEPOINT newer")
-                kept: dict[str, str] = {}
-                if connection.executemany(table.save_newer, rows).rowcount < len(rows):
-                    connection.execute("ROLLBACK TO newer")
-                    kept = self._as_new(table, name, tokens)
-                    connection.executemany(table.save_newer, [row for row in rows if row[1] not in kept])
-                connection.execute("RELEASE newer")
+                if table.put_rows(connection, table.save_newer, rows) == len(rows):
+                    return [Outcome(id, token) for id, token in tokens.items()]
+                connection.execute("ROLLBACK")
+                connection.execute("BEGIN IMMEDIATE")
+                kept = self._as_new(table, name, tokens)
+                table.put_rows(connection, table.save_newer, [row for row in rows if row[1] not in kept])
             return [Outcome(id, kept.get(id, token), kept=id in kept) for id, token in tokens.items()]
 
         outcomes = []
@@ -433,6 +433,18 @@ class SqliteDatabase(Backend):
 
     # Operating
 
+    def refuse_writes(self, collections: Sequence[str], *, on: bool) -> bool:
+        """See Backend. Triggers refuse; they look at a flag that this service sets within its own transactions."""
+        try:
+            with self._transaction("BEGIN IMMEDIATE") as connection:
+                there = {name for name, _ in load_names(connection)}
+                for statement in guard_statements([name for name in collections if name in there], on=on):
+                    connection.execute(statement)
+        except self.driver_errors as error:
+            raise self._translate(error) from error
+        self._passes_guard = on
+        return True
+
     def _collections(self) -> Iterable[CollectionInfo]:
         return [CollectionInfo(name, scope) for name, scope in load_names(self._connection())]
 
@@ -479,6 +491,8 @@ class SqliteDatabase(Backend):
             return NotWritable(
                 "The database's folder cannot be written: check SQLITE_PATH and its rights.", retry_after=60.0
             )
+        if GUARDED in str(error):
+            return NotWritable("The data has moved to another database: this one takes no writes.", retry_after=60.0)
         code = getattr(error, "sqlite_errorcode", None) or 0
         match code & 0xFF:
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
@@ -508,6 +522,17 @@ def _documents(rows: list[tuple[str, str, str]]) -> list[Document]:
         document["_id"] = id
         document["_rev"] = rev
     return documents
+
+
+def _place(after: str) -> tuple[str, str]:
+    """The tenant and the id in a scan's ``after``."""
+    try:
+        tenant, id = loads(after)
+        if type(tenant) is not str or type(id) is not str:
+            raise ValueError
+    except (ValueError, TypeError) as error:
+        raise InvalidQuery("not a place in this scan", name="after") from error
+    return tenant, id
 
 
 def _seconds(text: str) -> float:

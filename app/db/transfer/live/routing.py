@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 from zlib import crc32
 
@@ -25,6 +26,7 @@ from app.db.metrics import Meter, measure
 from app.db.paging import Walk
 from app.db.query import Condition, Page, Query
 from app.db.service import DatabaseService
+from app.db.time_limit import resting
 from app.db.transfer.collections import is_machinery
 from app.db.transfer.live.captured import Captured, Fenced
 from app.db.transfer.live.changes import keys_of, mark_dirty
@@ -57,10 +59,15 @@ class RoutedDatabase(DatabaseService):
         reference: str = "",
         timing: Timing | None = None,
         meter: Meter | None = None,
+        seats: int = 64,
     ) -> None:
+        """``seats``: so many writers wait at a time while writes are paused."""
         self.schema = home.schema
         self._where = Whereabouts(home, open_peer, reference=reference, timing=timing)
         self._home = home
+        self._seats: SimpleQueue[None] = SimpleQueue()
+        for _ in range(seats):
+            self._seats.put(None)
         self.meter = meter
         if meter is not None:
             measure(self, meter)
@@ -233,31 +240,42 @@ class RoutedDatabase(DatabaseService):
         self, plain: Callable[[Backend], R], captured: Callable[[Captured], R], keys: Callable[[], list[Key]]
     ) -> R:
         """Write where and how it is to be done now; what was refused because it is no longer so, again."""
-        end: float | None = None
-        view = self._where.fresh()
+        view = self._writable(self._where.fresh())
         while True:
-            if view.mode == "paused":
-                now = boot_time()
-                end = now + self._where.timing.patience if end is None else end
-                if now >= end:
-                    raise Unavailable(_PAUSED, retry_after=2.0)
-                time.sleep(self._where.timing.poll)
-                view = self._where.look()
-                continue
             try:
                 if view.fences is not None:
                     return captured(Captured(view.service, view.fences))
                 answer = plain(view.service)
             except Fenced:
-                view = self._where.look()
+                view = self._writable(self._where.look())
             except DatabaseError as error:
                 if not self._misled(view, error):
                     raise
-                view = self._where.fresh()
+                view = self._writable(self._where.fresh())
             else:
                 if boot_time() >= view.late:
                     self._look_back(view, keys())
                 return answer
+
+    def _writable(self, view: View) -> View:
+        """The view once writes are not paused. Some writers wait, others are told to come again: reads need threads."""
+        if view.mode != "paused":
+            return view
+        try:
+            self._seats.get_nowait()
+        except Empty:
+            raise Unavailable(_PAUSED, retry_after=2.0) from None
+        end = boot_time() + self._where.timing.patience
+        try:
+            while not view.plain and view.fences is None:
+                if boot_time() >= end:
+                    raise Unavailable(_PAUSED, retry_after=2.0)
+                with resting():
+                    time.sleep(self._where.timing.poll)
+                view = self._where.look()
+        finally:
+            self._seats.put(None)
+        return view
 
     def _misled(self, view: View, error: DatabaseError) -> bool:
         """Whether an error that says that nothing was written came from a database that does not serve any more."""

@@ -17,7 +17,7 @@ from app.db.backend import Backend
 from app.db.errors import DatabaseError
 from app.db.schema import Schema
 from app.db.transfer.checkpoints import Checkpoints
-from app.db.transfer.collections import CHECKPOINTS, STATE, machinery
+from app.db.transfer.collections import CHECKPOINTS, STATE, is_machinery, machinery
 from app.db.transfer.copying import CopyOptions, copy
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import same_database
@@ -276,6 +276,7 @@ class Runner:
             if command.action == "cutover":  # a way back must be open at once: the tail alone has to do
                 self._check_equal(checker)
         self._stage("switching")
+        self._guard(place.other, on=False)  # before anybody has to wait
         began = time.monotonic()
         switch.pause_and_move(place, tail, self._owner)
         self._crash("moved")
@@ -312,9 +313,21 @@ class Runner:
             check = fences.runner_check(place.other.service, self._owner)
             if check is None:
                 raise Superseded
+            self._guard(place.other, on=place.serving is self.second)
             self._tail = Tail(place.serving.service, place.other.service, check)
             self._checker = Checker(place.serving.service, place.other.service)
         return self._tail, self._checker
+
+    def _guard(self, end: End, *, on: bool) -> None:
+        """Let the side that was left refuse the writes of strangers, where it can."""
+        names = [one.name for one in end.service.collections() if not is_machinery(one.name)]
+        try:
+            able = end.service.refuse_writes(names, on=on)
+        except DatabaseError as error:
+            self._note(note=f"{end.name} could not be {'guarded' if on else 'opened'}: {error}")
+            return
+        if on and not able:
+            self._note(note=f"{end.name} cannot refuse writes by itself: revoke old credentials.")
 
     def _forget_views(self) -> None:
         self._tail = self._checker = None

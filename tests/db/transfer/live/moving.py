@@ -25,7 +25,7 @@ from tests.run.gunicorn_app import App, application
 from tests.run.load import Load, Seen
 from tests.run.servers import ROOT, environment
 
-WORKERS, THREADS, CLIENTS = 4, 2, 8
+WORKERS, THREADS, CLIENTS = 4, 8, 8
 PATIENCE = 90.0
 
 
@@ -39,6 +39,7 @@ class Move:
     services: tuple[Backend, Backend]
     commands: list[float] = field(default_factory=list)
     kills: list[float] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
     runner: "subprocess.Popen[bytes] | None" = None
 
     def wherry(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -177,7 +178,11 @@ def failures(load: Load, move: Move) -> list[str]:
     def owed(seen: Seen) -> bool:
         return any(seen.began <= killed + 0.5 and seen.ended >= killed - 0.5 for killed in move.kills)
 
-    return [f"{one.kind} {one.status}: {one.problem}" for one in load.seen if not allowed(one) and not owed(one)]
+    return [
+        f"{one.kind} {one.status} after {one.seconds:.2f} s, {one.began - move.began:.1f} s in: {one.problem}"
+        for one in load.seen
+        if not allowed(one) and not owed(one)
+    ]
 
 
 def allowed(seen: Seen) -> bool:

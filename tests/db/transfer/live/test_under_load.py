@@ -42,7 +42,8 @@ def test_nothing_acknowledged_is_lost_there_and_back(
             assert run["pause"] < 5.0
             move.switch("rollback")
             time.sleep(STRETCH)
-        assert failures(load, move) == []
+        failed = failures(load, move)
+        assert failed == [], "\n".join([*failed[:20], f"commands at {[at - move.began for at in move.commands]}"])
         assert load.lost() == []
         move.wait_verified("tail")
         time.sleep(1.0)
