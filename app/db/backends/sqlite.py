@@ -527,7 +527,10 @@ def _documents(rows: list[tuple[str, str, str]]) -> list[Document]:
 def _place(after: str) -> tuple[str, str]:
     """The tenant and the id in a scan's ``after``."""
     try:
-        tenant, id = loads(after)
+        place = loads(after)
+        if type(place) is not list:
+            raise ValueError
+        tenant, id = place
         if type(tenant) is not str or type(id) is not str:
             raise ValueError
     except (ValueError, TypeError) as error:

@@ -11,6 +11,7 @@ from app.db.flask_ext import command_schema
 from app.db.transfer.cli import REJECTED, listed, opened, print_json, transfer_command
 from app.db.transfer.copying import CopyOptions, CopyReport, copy
 from app.db.transfer.errors import TransferRefused
+from app.db.transfer.garbage import seldom_collected
 from app.db.transfer.plan_cli import plan_command
 from app.db.transfer.preparing import SAME
 from app.db.transfer.progress import make_progress, shown_bytes, shown_time
@@ -68,7 +69,8 @@ def _copy(source: str, target: str, as_json: bool, overwrite: bool, restart: boo
             rejects=rejects,
             source_name=origin.name,
         )
-        report = copy(origin.service, goal.service, options, make_progress(as_json), command_schema())
+        with seldom_collected():
+            report = copy(origin.service, goal.service, options, make_progress(as_json), command_schema())
     if as_json:
         print_json({"source": origin.name, "target": goal.name, **_to_json(report, options)})
     else:

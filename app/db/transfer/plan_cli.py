@@ -7,6 +7,7 @@ import click
 from app.db.flask_ext import command_schema
 from app.db.transfer.cli import FAILED, listed, opened, print_json, transfer_command
 from app.db.transfer.errors import TransferRefused
+from app.db.transfer.garbage import seldom_collected
 from app.db.transfer.planning import Plan, PlanOptions, plan
 from app.db.transfer.preparing import SAME
 from app.db.transfer.progress import make_progress, shown_bytes, shown_time
@@ -31,7 +32,8 @@ def _plan(source: str, target: str, as_json: bool, no_sample: bool, **asked: Any
         raise TransferRefused(SAME)
     with opened(source, "SOURCE") as origin, opened(target, "TARGET") as goal:
         options = PlanOptions(**asked, sample=not no_sample, source_name=origin.name)
-        made = plan(origin.service, goal.service, options, make_progress(as_json), command_schema())
+        with seldom_collected():
+            made = plan(origin.service, goal.service, options, make_progress(as_json), command_schema())
     if as_json:
         print_json({"source": origin.name, "target": goal.name, **made.to_json()})
     else:
