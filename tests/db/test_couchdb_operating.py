@@ -50,6 +50,37 @@ def test_a_database_with_several_copies_is_read_and_not_written(
     assert service.get(NOTES, "a")["name"] == "c"
 
 
+def test_preparing_waits_for_an_index_that_takes_longer_than_couchdb_lets_a_request_wait(
+    service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = service.session.request
+    given_up = [
+        Reply(500, b"", b'{"error":"timeout","reason":"The request could not be processed in time."}'),
+        Reply(504, b"", b"<html>Gateway time-out</html>"),
+    ]
+
+    def request(method: str, path: str, *args: Any, **kwargs: Any) -> Reply:
+        return given_up.pop() if "/_view/" in path and given_up else send(method, path, *args, **kwargs)
+
+    monkeypatch.setattr(service.session, "request", request)
+    assert service.prepare() == []
+    assert given_up == []
+
+
+def test_preparing_does_not_wait_for_an_index_that_cannot_be_built(
+    service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = service.session.request
+
+    def request(method: str, path: str, *args: Any, **kwargs: Any) -> Reply:
+        broken = Reply(500, b"", b'{"error":"query_server_error","reason":"gone"}')
+        return broken if "/_view/" in path else send(method, path, *args, **kwargs)
+
+    monkeypatch.setattr(service.session, "request", request)
+    with pytest.raises(Unavailable):
+        service.prepare()
+
+
 def test_a_write_that_is_accepted_and_not_stored_has_an_unknown_outcome(
     service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

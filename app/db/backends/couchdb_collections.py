@@ -12,6 +12,7 @@ HEAD before it answers, which would double the cost of a get.
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Any, Final
 from urllib.parse import urlsplit
 from zlib import crc32
@@ -29,6 +30,7 @@ from app.db.time_limit import unhurried
 
 _REGISTERED: Final = "collection:"
 _BUILD_TIMEOUT: Final = 3_600.0
+_PAUSE: Final = 0.5
 _SLOW: Final = 30.0
 
 
@@ -175,7 +177,7 @@ class Collections:
             for index in declared.indexes:  # after a bulk load, an index that is there may be far behind
                 path = self._path(declared.name)
                 view = f"{path}/{quoted_design(index)}/_view/rows?limit=0&reduce=false"
-                self.session.json("GET", view, timeout=_BUILD_TIMEOUT)
+                self._wait_for(view)
         if not dry_run:
             self.system_database(create=True)
             self.forget()
@@ -196,6 +198,20 @@ class Collections:
         return found
 
     # Within
+
+    def _wait_for(self, view: str) -> None:
+        """Until an index is built, for an hour at most. CouchDB gives up an answer after a minute, as a proxy in front of
+        it may, and goes on building."""
+        end = monotonic() + _BUILD_TIMEOUT
+        while True:
+            try:
+                self.session.json("GET", view, timeout=_BUILD_TIMEOUT)
+                return
+            except HttpFailure as error:
+                gave_up = error.status == 504 or (error.status == 500 and error.error == "timeout")
+                if not gave_up or monotonic() > end:
+                    raise
+            sleep(_PAUSE)
 
     def _path(self, collection: str) -> str:
         return f"/{self._prefix}-{collection}"
