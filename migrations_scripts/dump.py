@@ -1,6 +1,6 @@
 """Write a database into a file; see `wherry db dump --help`.
 
-    python migrations_scripts/dump.py SOURCE FILE
+python migrations_scripts/dump.py SOURCE FILE
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Write a dump into a database; see `wherry db restore --help`.
 
-    python migrations_scripts/restore.py FILE TARGET
+python migrations_scripts/restore.py FILE TARGET
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Compare two databases, document by document; see `wherry db verify --help`.
 
-    python migrations_scripts/verify.py SOURCE TARGET
+python migrations_scripts/verify.py SOURCE TARGET
 """
 
 import sys

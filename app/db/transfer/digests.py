@@ -1,6 +1,7 @@
 """Digests of collections that do not depend on the order in which the documents come.
 
-Every document has a keyed 256-bit BLAKE2b of its entry (streams.py: id, revision and canonical JSON); a collection's
+Every document has a keyed 256-bit BLAKE2b of its entry (streams.py: id, revision and canonical JSON): of the key with
+the entry behind it, which for this function is a sound MAC and a block less than its own keyed mode. A collection's
 digest is their sum modulo 2^256, beside their number. This is an additive multiset hash (Clarke, Devadas, van Dijk,
 Gassend, Suh: "Incremental Multiset Hash Functions", 2003, MSet-Add-Hash): unlike XOR it does not forget what comes
 twice. The key is random for each comparison and unknown while the documents are written, so two collections that differ
@@ -55,7 +56,7 @@ class Digests:
 
     def add(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Count (path, data) pairs."""
-        key = self.key
+        key, from_bytes = self.key, int.from_bytes
         path, documents, size, total = "", 0, 0, 0
         for here, data in entries:
             if here != path:
@@ -63,7 +64,7 @@ class Digests:
                 path, documents, size, total = here, 0, 0, 0
             documents += 1
             size += len(data)
-            total += int.from_bytes(blake2b(data, digest_size=32, key=key).digest(), "big")
+            total += from_bytes(blake2b(key + data, digest_size=32).digest(), "big")
         self._count(path, documents, size, total)
 
     def of(self, path: str) -> Digest:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,9 +132,12 @@ def _dump_collection(
         for one in stretch.unfit:
             rejections.add(Rejected(one.path, one.id, one.reason))
         digests.add(stretch.entries)
-        for line in _lines(stretch.entries):
-            block.lines.append(line)
-            block.bytes += len(line)
+        # Blocks of less than two megabytes, also when large documents follow small ones.
+        step = max(1, len(stretch.entries)) if stretch.bytes <= BLOCK else 1
+        for start in range(0, len(stretch.entries), step):
+            lines = _lines(stretch.entries[start : start + step])
+            block.lines.append(lines)
+            block.bytes += len(lines)
             if block.bytes >= BLOCK:
                 writer.add(DATA, b"".join(block.lines))
                 block = _Block()
@@ -145,12 +148,9 @@ def _dump_collection(
     return documents
 
 
-def _lines(entries: list[Entry]) -> Iterator[bytes]:
-    last, before = "", b""
-    for path, data in entries:
-        if path != last:
-            last, before = path, b"[%b," % orjson.dumps(path)
-        yield b"%b%b]\n" % (before, data)
+def _lines(entries: list[Entry]) -> bytes:
+    before = {path: b"[%b," % orjson.dumps(path) for path in {path for path, _ in entries}}
+    return b"".join([b"%b%b]\n" % (before[path], data) for path, data in entries])
 
 
 def _write_tallies(writer: DumpWriter, digests: Digests) -> tuple[int, int]:

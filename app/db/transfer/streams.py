@@ -7,7 +7,7 @@ revision and content are.
 How many documents are asked for at once follows their size, so that large ones do not take more memory than many.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -22,14 +22,11 @@ from app.db.transfer.pacing import Patience
 
 _AIM: Final = 500_000
 _SURELY_TOO_LARGE: Final = MAX_BYTES + 2_000
-_FIRST, _MOST, _LEAST = 100, 500, 4
+_FIRST, _MOST, _LEAST = 100, 300, 4
 
 
-class Entry(NamedTuple):
-    """A document: its collection's path, and its canonical JSON."""
-
-    path: str
-    data: bytes
+Entry = tuple[str, bytes]
+"""A document: its collection's path, and its canonical JSON."""
 
 
 class Unfit(NamedTuple):
@@ -107,7 +104,7 @@ def _paged(service: DatabaseService, path: str, patience: Patience) -> Iterator[
     cursor: str | None = None
     while True:
         page = patience.call(partial(service.query, path, Query(limit=size.number, cursor=cursor)))
-        stretch = _stretch((path, document) for document in page.documents)
+        stretch = _stretch([(path, document) for document in page.documents])
         size.seen(stretch.bytes, len(stretch.entries))
         yield stretch
         cursor = page.cursor
@@ -115,18 +112,28 @@ def _paged(service: DatabaseService, path: str, patience: Patience) -> Iterator[
             return
 
 
-def _stretch(documents: Iterable[tuple[str, Document]]) -> Stretch:
-    entries: list[Entry] = []
-    unfit: list[Unfit] = []
-    for path, document in documents:
+def _stretch(documents: list[tuple[str, Document]]) -> Stretch:
+    for _, document in documents:
         rev = document["_rev"]
         if "." in rev:
             document["_rev"] = split_rev(rev)[0]
+    try:
+        entries = [(path, canonical_json(document)) for path, document in documents]
+    except orjson.JSONEncodeError:  # one of them is unfit: look at each
+        return _looked_at(documents)
+    sizes = [len(data) for _, data in entries]
+    return Stretch(entries, sum(sizes), []) if max(sizes, default=0) <= _SURELY_TOO_LARGE else _looked_at(documents)
+
+
+def _looked_at(documents: list[tuple[str, Document]]) -> Stretch:
+    entries: list[Entry] = []
+    unfit: list[Unfit] = []
+    for path, document in documents:
         try:
             data = canonical_json(document)
             if len(data) > _SURELY_TOO_LARGE:
                 check_document(document, document["_id"])
-            entries.append(tuple.__new__(Entry, (path, data)))  # Entry(...) for half the cost
+            entries.append((path, data))
         except (orjson.JSONEncodeError, DatabaseError) as error:
             unfit.append(Unfit(path, document["_id"], _reason(document, error), entry_of(document)))
     return Stretch(entries, sum([len(data) for _, data in entries]), unfit)
@@ -141,7 +148,8 @@ def _reason(document: Document, error: Exception) -> str:
 
 
 class _Size:
-    """How many documents to ask for next: about half a megabyte of them, and never many more than last time."""
+    """How many documents to ask for next: about half a megabyte of them, and never many more than last time. More than
+    a few hundred do not pay: they leave the processor's cache before they are looked at."""
 
     def __init__(self) -> None:
         self.number = _FIRST

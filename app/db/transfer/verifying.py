@@ -7,8 +7,7 @@ documents.
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Event
@@ -150,10 +149,12 @@ class _Run:
             with ThreadPoolExecutor(2, thread_name_prefix="verify") as pool:
                 sides = [pool.submit(self._digest, side, key) for side in (0, 1)]
                 try:
-                    ours, theirs = _results(sides)
+                    for side in wait(sides, return_when=FIRST_EXCEPTION).done:
+                        side.result()
                 except BaseException:
                     self._stop.set()
                     raise
+                ours, theirs = (side.result() for side in sides)
         finally:
             self._progress.end()
         return ours, theirs
@@ -169,13 +170,3 @@ class _Run:
                     digests.add([(one.path, one.data) for one in stretch.unfit])
                     self._progress.advance(len(stretch.entries), stretch.bytes)
         return digests
-
-
-def _results(sides: Sequence[Future[Digests]]) -> Iterator[Digests]:
-    """What the sides answer, in their order, but an error of either at once."""
-    while not all(side.done() for side in sides):
-        for side in sides:
-            if side.done():
-                side.result()
-        time.sleep(0.02)
-    return (side.result() for side in sides)
