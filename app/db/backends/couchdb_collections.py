@@ -200,8 +200,8 @@ class Collections:
     # Within
 
     def _wait_for(self, view: str) -> None:
-        """Until an index is built, for an hour at most. CouchDB gives up an answer after a minute, as may a proxy in front
-        of it, and goes on building."""
+        """Until an index is built, for an hour at most. After a minute CouchDB gives up an answer, as may a proxy before
+        it, and goes on building."""
         end = monotonic() + _BUILD_TIMEOUT
         while True:
             try:
