@@ -32,7 +32,7 @@ Look = Callable[[DatabaseService, Callable[[], None]], "Evidence"]
 
 
 class Evidence(NamedTuple):
-    """What a server read for the tenant's pages, in ``unit``, and how that was seen, as a sentence."""
+    """What a server read for the tenant's pages, in ``unit``; and by what that was seen, after "shown by"."""
 
     read: float
     unit: str
@@ -111,7 +111,9 @@ def read_figure(title: str, grown: Grown, look: Look) -> Figure:
     large, small = found[LARGE], found[SMALL]
     ratio = large.read / small.read
     name = f"{title} {large.unit} read for {len(grown.cursors)} pages, {grown.sizes}"
-    return Figure(name, ratio, ratio, ratio, large.read, small.read, large.unit, 1, at_most=1.0, note=large.seen)
+    return Figure(
+        name, ratio, ratio, ratio, large.read, small.read, large.unit, 1, at_most=1.0, note=f"shown by {large.seen}"
+    )
 
 
 def _fill(service: DatabaseService, number: int) -> None:

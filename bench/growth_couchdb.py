@@ -51,8 +51,9 @@ def look(service: DatabaseService, ask: Callable[[], None]) -> Evidence:
     held = session.json("GET", f"{view}&reduce=true")["rows"][0]["value"]
     owners = {row["id"].partition(":")[0] for row in session.json("GET", f"{view}&reduce=false")["rows"]}
     _require(owners == {TENANT} and held == MATCHING, f"{held} rows of {sorted(owners)} between {start} and {end}")
-    counted = "" if reads is None or reads_after is None else f", {reads_after - reads} documents read beside them"
-    seen = f"from {start} to {end} CouchDB counts {held} rows, all of the tenant's{counted}"
+    seen = f"CouchDB's count from {start} to {end}: {held} rows, all of the tenant's"
+    if reads is not None and reads_after is not None:
+        seen += f"; by its counter of documents read: {reads_after - reads} beside the rows"
     return Evidence(rows, "rows", seen)
 
 

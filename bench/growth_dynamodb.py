@@ -46,7 +46,9 @@ def look(service: DatabaseService, ask: Callable[[], None]) -> Evidence:
         _require(all(item["~tenant"]["S"] == TENANT for item in answer["Items"]), "another tenant's items")
         units += index["CapacityUnits"]
         examined += answer["ScannedCount"]
-    seen = f"Query consumed {units:g} units of the index, none of the table, and examined {examined} items: the answer"
+    seen = (
+        f"the capacity consumed, {units:g} units of the index and none of the table, for {examined} items: the answer"
+    )
     return Evidence(units, "units", seen)
 
 

@@ -100,8 +100,8 @@ def look(service: DatabaseService, ask: Callable[[], None]) -> Evidence:
     (parent,) = parents
     _require(parent.endswith(f"/tenants/{TENANT}"), parent)
     below = parent.partition("/documents/")[2]
-    told = f", Firestore counts {explained} reads" if explained else ""
-    return Evidence(explained or streamed, "documents", f"{streamed} documents streamed, all below {below}{told}")
+    told = f"; by Firestore's explanation: {explained} reads" if explained else ""
+    return Evidence(explained or streamed, "documents", f"what was streamed: {streamed}, all below {below}{told}")
 
 
 def _asked(client: FirestoreClient, ask: Callable[[], None]) -> list[Any]:

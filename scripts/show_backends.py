@@ -32,7 +32,7 @@ def measurement(groups: str, name: str, proves: str) -> Step:
         name,
         (sys.executable, "-m", "bench", *groups.split(), "--output", f"build/{file}"),
         proves,
-        figures=(r"(?m)^\s*(?P<figure>commit of \d+ .*)$", r"(?m)^\s*(?P<figure>shown by .*)$"),
+        figures=(r"(?m)^(?P<figure>CouchDB commit of \d+ .*)$", r"(?m)\((?P<figure>shown by .*)\)$"),
         timeout=5_400,
         read=partial(bench_figures, file),
     )

@@ -200,8 +200,8 @@ class Collections:
     # Within
 
     def _wait_for(self, view: str) -> None:
-        """Until an index is built, for an hour at most. After a minute CouchDB gives up an answer, as may a proxy before
-        it, and goes on building."""
+        """Until an index is built, for an hour at most. After a minute CouchDB gives up its answer, and builds on; a
+        proxy before it may give up too."""
         end = monotonic() + _BUILD_TIMEOUT
         while True:
             try:
