@@ -277,6 +277,12 @@ class Backend(DatabaseService):
         except self.driver_errors as error:
             raise self._translate(error) from error
 
+    def estimate(self, name: str) -> int | None:
+        try:
+            return self._estimate(check_collection(name))
+        except self.driver_errors as error:
+            raise self._translate(error) from error
+
     def ping(self) -> None:
         try:
             self._ping()
@@ -449,6 +455,10 @@ class Backend(DatabaseService):
     @abstractmethod
     def _collections(self) -> Iterable[CollectionInfo]:
         """See ``collections``; in any order."""
+
+    @abstractmethod
+    def _estimate(self, collection: str) -> int | None:
+        """See ``estimate``; None or 0 for a collection that is not there."""
 
     @abstractmethod
     def _ping(self) -> None:

@@ -142,6 +142,13 @@ class DatabaseService(ABC):
     def collections(self) -> list[CollectionInfo]:
         """Every collection that exists, by name."""
 
+    def estimate(self, name: str) -> int | None:
+        """About how many documents of all tenants a collection holds, told without reading them: for a progress bar.
+
+        ``name`` is the bare collection name. None where that is not known; it may be hours old (DynamoDB).
+        """
+        return None
+
     @abstractmethod
     def ping(self) -> None:
         """Return if the database answers, else raise Unavailable."""

@@ -370,6 +370,13 @@ class CouchDatabase(Backend):
 
     # Operating
 
+    def _estimate(self, collection: str) -> int:
+        table = self._databases.find(collection)
+        if table is None:
+            return 0
+        views = len(table.indexes) + 1  # are documents too
+        return max(0, int(self._databases.info(collection)["doc_count"]) - views)
+
     def _ping(self) -> None:
         self.session.json("GET", "/_up")
 

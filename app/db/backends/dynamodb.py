@@ -308,6 +308,11 @@ class DynamoDatabase(Backend):
 
     # Operating
 
+    def _estimate(self, collection: str) -> int | None:
+        found = self._catalogue.leased(collection)
+        described = None if found is None else self._catalogue.describe(found[0].name)
+        return None if described is None else described.get("ItemCount")
+
     def _ping(self) -> None:
         # No collection has this name; that there is no registry yet is an answer, too.
         self._catalogue.read_entry("~ping")

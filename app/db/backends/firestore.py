@@ -34,6 +34,7 @@ from app.db.backends.firestore_errors import DRIVER_ERRORS, PRECONDITION, transl
 from app.db.backends.firestore_indexes import REGISTRY
 from app.db.backends.firestore_messages import BatchGetDocumentsRequest, CommitRequest, GetDocumentRequest, grpc
 from app.db.backends.firestore_queries import (
+    count_all_request,
     count_requests,
     key_name,
     list_request,
@@ -209,8 +210,7 @@ class FirestoreDatabase(Backend):
             return 0
         requests = count_requests(self._parent(name), name.collection, plan, up_to)
         answers = self._client.stream("RunAggregationQuery", requests, self._end())
-        counted = [part.result.aggregate_fields["n"].integer_value for answer in answers for part in answer]
-        return min(sum(map(int, counted)), up_to)
+        return min(_counted(answers), up_to)
 
     def _scan(self, collection: str, after: str | None, limit: int) -> ScanPage:
         stored, more = self._scan_stored(collection, after, limit)
@@ -418,6 +418,10 @@ class FirestoreDatabase(Backend):
             name = stored.name.rpartition("/")[2]
             yield CollectionInfo(name, Entry.decode(name, stored.fields["entry"].string_value).scope)
 
+    def _estimate(self, collection: str) -> int:
+        request = count_all_request(self._root, collection)
+        return _counted(self._client.stream("RunAggregationQuery", [request], self._end()))
+
     def _ping(self) -> None:
         self._read(f"{self._root}/{REGISTRY}/_")
 
@@ -470,6 +474,11 @@ class FirestoreDatabase(Backend):
 def _documents(answer: list[Any]) -> Iterable[Any]:
     """The stored documents of a query's answer, some parts of which only tell of progress."""
     return (part.document for part in answer if part.HasField("document"))
+
+
+def _counted(answers: Iterable[list[Any]]) -> int:
+    """The sum of the counts in aggregations' answers."""
+    return sum(int(part.result.aggregate_fields["n"].integer_value) for answer in answers for part in answer)
 
 
 def _identified(stored: Any) -> tuple[str, Any]:

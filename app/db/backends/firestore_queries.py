@@ -60,6 +60,16 @@ def count_requests(parent: str, collection: str, plan: Plan, up_to: int) -> list
     return requests
 
 
+def count_all_request(root: str, collection: str) -> Any:
+    """A count of every tenant's documents of a collection; the answer is in ``n``."""
+    query = _of(collection)
+    query.from_[0].all_descendants = True
+    request = RunAggregationQueryRequest(parent=root)
+    request.structured_aggregation_query.structured_query.CopyFrom(query)
+    request.structured_aggregation_query.aggregations.add(alias="n").count.SetInParent()
+    return request
+
+
 def scan_request(root: str, collection: str, after: str | None, limit: int) -> Any:
     """Every tenant's documents of a collection in the order of their paths."""
     query = _of(collection)

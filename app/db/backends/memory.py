@@ -259,6 +259,11 @@ class MemoryDatabase(Backend):
         with self._lock:
             return [CollectionInfo(name, table.scope) for name, table in self._tables.items()]
 
+    def _estimate(self, collection: str) -> int:
+        with self._lock:
+            table = self._tables.get(collection)
+            return 0 if table is None else sum(len(part.rows) for part in table.partitions.values())
+
     def _ping(self) -> None:
         """Always there."""
 

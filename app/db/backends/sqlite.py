@@ -448,6 +448,10 @@ class SqliteDatabase(Backend):
     def _collections(self) -> Iterable[CollectionInfo]:
         return [CollectionInfo(name, scope) for name, scope in load_names(self._connection())]
 
+    def _estimate(self, collection: str) -> int:
+        table = load_table(self._connection(), collection)
+        return 0 if table is None else int(self._connection().execute(table.count_all).fetchone()[0])
+
     def _ping(self) -> None:
         self._connection().execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 

@@ -132,6 +132,11 @@ class Table:
         after = " WHERE (tenant, id) > (?, ?)" if on else ""
         return f"SELECT tenant, id, rev, data FROM {quoted(self.name)}{after} ORDER BY tenant, id LIMIT ?"
 
+    @property
+    def count_all(self) -> str:
+        """() -> number of rows, read from the smallest index: a few hundredths of a second for a million"""
+        return f"SELECT count(*) FROM {quoted(self.name)}"
+
     def count(self, index: Index | None) -> str:
         """(tenant, limit), or with an index (tenant, low, high, limit) -> number of rows, at most the limit"""
         run = "" if index is None else f" AND {key_column(index)} >= ? AND {key_column(index)} < ?"

@@ -69,4 +69,8 @@ def is_there(service: DatabaseService) -> bool:
 
 def estimated(service: DatabaseService, held: Sequence[CollectionInfo]) -> int | None:
     """About how many documents these collections hold, where the database can tell that cheaply; else None."""
-    return None
+    try:
+        numbers = [service.estimate(one.name) for one in held]
+    except Unavailable:
+        return None  # a progress bar goes without; the scan that follows tells of an outage
+    return None if None in numbers else sum(number for number in numbers if number is not None)

@@ -35,7 +35,7 @@ def join(group: click.Group) -> None:
 @click.option("--dry-run", is_flag=True, help="Read and compare everything, write nothing.")
 @click.option("--rate", type=float, metavar="N", help="At most so many documents a second.")
 @click.option("--workers", type=int, metavar="N", help="So many bulk writes at a time.  [default: what TARGET can use]")
-@click.option("--chunk", type=int, default=2_000, show_default=True, metavar="N", help="Documents in one bulk write.")
+@click.option("--chunk", type=int, default=1_000, show_default=True, metavar="N", help="Documents in one bulk write.")
 @click.option("--into-existing", is_flag=True, help="TARGET may hold documents that are not from SOURCE.")
 @click.option("--overwrite", is_flag=True, help="SOURCE wins also over newer documents of TARGET.")
 @click.option("--restart", is_flag=True, help="Begin anew, and not where a copy was cut off.")

@@ -21,7 +21,7 @@ from app.db.transfer.pacing import BatchSize, Patience, RateLimit
 from app.db.transfer.pages import Stretch, stretches
 from app.db.transfer.pipeline import Course, Pipeline, Write
 from app.db.transfer.preparing import SAME, check_occupied, check_target, check_versions, source_identity
-from app.db.transfer.progress import Progress
+from app.db.transfer.progress import Progress, Silent
 from app.db.transfer.rejections import Rejected, Rejections
 from app.db.transfer.writing import BulkWriter, Tally
 
@@ -52,7 +52,7 @@ class CopyOptions:
     rate: float | None = None
     dry_run: bool = False
     policy: Policy = "newer"
-    chunk: int = 2_000
+    chunk: int = 1_000
     into_existing: bool = False
     patience: float = 60.0
     rejects: Path | None = None
@@ -142,7 +142,7 @@ class _Copy:
     def run(self) -> CopyReport:
         # With little patience: a wrong address is told soon.
         for name, look in (("The source", self._source.ping), ("The target", lambda: is_there(self._target))):
-            Patience(name, min(_FIRST_CONTACT, self._options.patience), self._stop, self._progress).call(look)
+            Patience(name, min(_FIRST_CONTACT, self._options.patience), self._stop, Silent()).call(look)
         held = self._held()
         wanted = target_schema(held, self._declared)
         if self._options.dry_run:
@@ -234,11 +234,16 @@ class _Copy:
         )
         self._progress.begin("dry run" if options.dry_run else "copy")
         if options.tenants is None:
-            self._progress.total(estimated(self._source, [course.collection for course in courses]))
+            self._progress.total(self._to_do(courses))
         try:
             pipeline.run(courses)
         finally:
             self._progress.end()
+
+    def _to_do(self, courses: Sequence[Course]) -> int | None:
+        """About how many documents are left, as far as the source can tell."""
+        there = estimated(self._source, [course.collection for course in courses])
+        return None if there is None else max(0, there - sum(course.checkpoint.tally.documents for course in courses))
 
     def _rehearse(self, held: Sequence[CollectionInfo], wanted: Schema) -> CopyReport:
         """Read and check everything, compare it with the target, and write nothing anywhere."""

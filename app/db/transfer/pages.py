@@ -17,7 +17,7 @@ from app.db.query import MAX_LIMIT, Page, Query
 from app.db.service import DatabaseService
 from app.db.transfer.pacing import Patience
 
-BYTES: Final = 1_000_000
+BYTES: Final = 500_000
 _FIRST: Final = 100
 _FEWEST: Final = 5
 

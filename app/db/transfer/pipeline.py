@@ -97,7 +97,7 @@ class Pipeline:
     def run(self, courses: Sequence[Course]) -> None:
         """Carry them all, or raise what stopped it. Ends with every thread."""
         waiting = list(reversed(courses))
-        queue: Queue[_Load | None] = Queue(self._writers + 1)
+        queue: Queue[_Load | None] = Queue(self._writers)
         readers = [
             Thread(target=self._guarded, args=(self._reader, waiting, queue), name=f"copy-reader-{number}")
             for number in range(min(self._readers, max(1, len(waiting))))

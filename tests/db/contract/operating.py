@@ -75,6 +75,17 @@ class TestScans:
         assert len([key for key in seen if key in stay]) == len(stay)
         assert len(seen) == len(set(seen))
 
+    def test_an_estimate_counts_all_tenants_documents_or_is_not_known(self, service: DatabaseService) -> None:
+        service.prepare()
+        for tenant in ("acme", "other"):
+            fill(service, f"{tenant}/notes", {f"{n}": {"name": f"{n}"} for n in range(30)})
+        service.delete("other/notes", "7")
+        assert service.estimate("notes") in (59, None)
+        assert service.estimate("people") in (0, None)
+        assert service.estimate("nothing") in (0, None)
+        with pytest.raises(InvalidQuery):
+            service.estimate("acme/notes")
+
     @pytest.mark.parametrize("limit", [0, -1, 10_001, "5", True, 1.5, None])
     def test_a_scan_has_a_limit(self, service: DatabaseService, limit: Any) -> None:
         with pytest.raises(InvalidQuery) as caught:

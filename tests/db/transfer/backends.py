@@ -11,7 +11,7 @@ from tests.db.couchdb_server import CouchBackend
 from tests.db.couchdb_server import fresh_prefix as couchdb_prefix
 from tests.db.dynamodb_server import DynamoBackend
 from tests.db.dynamodb_server import fresh_prefix as dynamodb_prefix
-from tests.db.firestore_server import fresh_backend
+from tests.db.firestore_server import FirestoreBackend, fresh_backend
 from tests.db.transfer.kit import SCHEMA, sqlite
 
 NAMES = ("memory", "sqlite", "couchdb", "firestore", "dynamodb")
@@ -31,11 +31,13 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fresh]:
                 stack.callback(opened.close)
                 return opened
             url = request.getfixturevalue(f"{name}_url")
-            backend = {
-                "couchdb": lambda: CouchBackend(url, couchdb_prefix(), "?timeout=30"),
-                "dynamodb": lambda: DynamoBackend(url, dynamodb_prefix()),
-                "firestore": lambda: fresh_backend(url),
-            }[name]()
+            backend: CouchBackend | DynamoBackend | FirestoreBackend
+            if name == "couchdb":
+                backend = CouchBackend(url, couchdb_prefix(), "?timeout=30")
+            elif name == "dynamodb":
+                backend = DynamoBackend(url, dynamodb_prefix())
+            else:
+                backend = fresh_backend(url)
             stack.callback(backend.remove)
             opened = backend.open(SCHEMA)
             stack.callback(opened.close)
