@@ -81,9 +81,9 @@ class Whereabouts:
         if self._process != os.getpid():  # the lock may have been held when this process was forked
             self._lock, self._process = Lock(), os.getpid()
         with self._lock:
-            if self._read >= asked or (known is not None and self.view is not known and asked < self.view.until):
+            if self._read > asked or (known is not None and self.view is not known and asked < self.view.until):
                 return self.view
-            if self._failure is not None and self._failure[0] >= asked:
+            if self._failure is not None and self._failure[0] > asked:
                 raise self._failure[1]
             began = boot_time()
             try:
@@ -175,7 +175,7 @@ class Whereabouts:
 def resumed(state: State) -> State:
     """What a paused database, or one that is left behind in the middle of a switch, says when it takes writes again.
 
-    Its epoch is above both: that of the other is at most one more. After a switch nothing is missing over there.
+    Its epoch is above the one that its runner would say next. After a switch nothing is missing over there.
     """
     filled = state.filled or state.phase == "moved"
     return replace(state, phase="capturing", epoch=state.epoch + 2, armed=True, filled=filled)
