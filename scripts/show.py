@@ -32,6 +32,9 @@ PYTEST_CLOSING = r"=+ (?P<figure>\d+ (?:passed|failed|error).*?) in [\d.]+s"
 """Picks the counts out of pytest's closing line (without -q)."""
 PYTEST_QUIET = r"(?m)^(?P<figure>\d+ (?:passed|failed|error).*?) in [\d.]+s"
 
+NOTED = r"(?m)^Figure: (?P<figure>.*)$"
+"""Picks the lines that tests have noted (the fixture ``note_figure``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

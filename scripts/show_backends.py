@@ -4,7 +4,7 @@ import sys
 from functools import partial
 
 from scripts.server_versions import server_versions
-from scripts.show import PYTEST_QUIET, ROOT, Step, bench_figures, main
+from scripts.show import NOTED, PYTEST_QUIET, ROOT, Step, bench_figures, main
 
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 SERVERS = {"couchdb": "CouchDB", "firestore": "Firestore", "dynamodb": "DynamoDB"}
@@ -94,7 +94,7 @@ STEPS = (
         (*PYTEST, "-m", "server", "tests/run/test_outage.py"),
         "Answers are 503 with Retry-After within 3 s, normal within 5 s of the database's return, by the same "
         "processes; no acknowledged write is lost, no worker stuck.",
-        figures=(PYTEST_QUIET,),
+        figures=(PYTEST_QUIET, NOTED),
         timeout=3_600,
         variables=FULL,
     ),

@@ -4,7 +4,7 @@ import sys
 from functools import partial
 
 from scripts.server_versions import server_versions
-from scripts.show import PYTEST_QUIET, ROOT, Step, bench_figures, main
+from scripts.show import NOTED, PYTEST_QUIET, ROOT, Step, bench_figures, main
 
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 TESTS = "tests/db/transfer"
@@ -50,7 +50,7 @@ STEPS = (
         "The protocol explored as a model, and with gunicorn: 4 workers and 8 clients write for a minute each through "
         "SQLite to CouchDB, CouchDB to DynamoDB, DynamoDB to Firestore and back, one worker killed and one paused "
         "across the cut-over; then rolled back.",
-        figures=(PYTEST_QUIET, r"(?m)^(?P<figure>.* -> .*: .*paused.*)$"),
+        figures=(PYTEST_QUIET, NOTED),
         timeout=5_400,
         variables=FULL,
     ),

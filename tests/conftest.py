@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
+_FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_report_header() -> list[str]:
@@ -32,6 +33,18 @@ def pytest_sessionstart() -> None:
     if missing:
         reasons = "; ".join(f"{name}: {available(name).detail}; {available(name).remedy}" for name in missing)
         pytest.exit(f"WHERRY_REQUIRE names what is not here. {reasons}", returncode=2)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The figures that tests noted, a line each: pages of evidence pick them up."""
+    for line in config.stash.get(_FIGURES, []):
+        terminalreporter.write_line(f"Figure: {line}")
+
+
+@pytest.fixture
+def note_figure(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Called with a line that is to be read after the run."""
+    return pytestconfig.stash.setdefault(_FIGURES, []).append
 
 
 @pytest.fixture(scope="session")

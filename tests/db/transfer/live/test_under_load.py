@@ -1,6 +1,7 @@
 """An application that moves to another database and back while people work with it."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ STRETCH = sized(2, 15)
 
 @pytest.mark.parametrize(("source", "target"), MOVES)
 def test_nothing_acknowledged_is_lost_there_and_back(
-    source: str, target: str, tmp_path: Path, settings_root: Path
+    source: str, target: str, tmp_path: Path, settings_root: Path, note_figure: Callable[[str], None]
 ) -> None:
     for name in {source, target}:
         require(name)
@@ -49,3 +50,8 @@ def test_nothing_acknowledged_is_lost_there_and_back(
         time.sleep(1.0)
         assert move.differences() == []
         assert longest_pause(load) < 5.0
+        acknowledged = sum(seen.kind == "save" and seen.normal for seen in load.seen)
+        note_figure(
+            f"{source} to {target} and back: {acknowledged} saves acknowledged, none lost; writes paused"
+            f" {run['pause']:.2f} s for the cut-over, {longest_pause(load):.2f} s at most between two saves"
+        )
