@@ -6,7 +6,7 @@ from functools import partial
 from scripts.server_versions import server_versions
 from scripts.show import NOTED, PYTEST_QUIET, ROOT, Step, bench_figures, main
 
-PYTEST = (sys.executable, "-m", "pytest", "-q")
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-o", "faulthandler_timeout=3600")
 TESTS = "tests/db/transfer"
 REQUIRED = {"WHERRY_REQUIRE": "sqlite,couchdb,firestore,dynamodb"}
 FULL = {**REQUIRED, "CONTRACT_FULL": "1"}

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.db.backends.sqlite import SqliteDatabase
+from app.db.transfer.live.routing import RoutedDatabase
 from tests.core.world import Browser, World, text_of
 
 
@@ -21,8 +22,10 @@ def browser(world: World) -> Browser:
 
 
 def pragma(world: World, statement: str) -> None:
-    assert isinstance(world.database, SqliteDatabase)
-    world.database._connection().execute(f"PRAGMA {statement}")
+    assert isinstance(world.database, RoutedDatabase)
+    home = world.database._home
+    assert isinstance(home, SqliteDatabase)
+    home._connection().execute(f"PRAGMA {statement}")
 
 
 PAGES = ("/t/harbour/", "/t/harbour/agents/", "/t/harbour/members", "/t/harbour/audit", "/account", "/tenants")

@@ -190,8 +190,9 @@ MUTANTS = (
     Mutant(
         "SQLite: a commit is not one transaction",
         SQLITE,
-        'with self._transaction("BEGIN IMMEDIATE"):\n                return [self._apply(',
-        "if True:\n                return [self._apply(",
+        'with self._transaction("BEGIN IMMEDIATE") as connection:\n                if self._passes_guard',
+        'with __import__("contextlib").nullcontext(self._connection()) as connection:\n'
+        "                if self._passes_guard",
         on_sqlite("TestAllOrNothing"),
     ),
     Mutant(
@@ -382,8 +383,8 @@ MUTANTS = (
     Mutant(
         "SQLite: a scan shows the last document of a page twice",
         TABLES,
-        "WHERE n > ? ORDER BY n LIMIT ?",
-        "WHERE n >= ? ORDER BY n LIMIT ?",
+        "WHERE (tenant, id) > (?, ?)",
+        "WHERE (tenant, id) >= (?, ?)",
         on_sqlite("TestScans"),
     ),
     # Documents

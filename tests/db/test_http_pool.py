@@ -11,6 +11,7 @@ from time import monotonic
 import pytest
 
 from app.db.backends.http_pool import Full, NotConnected, Pool, Reply
+from tests.db.contract.processes import processes
 from tests.db.server_process import free_port
 
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -172,18 +173,24 @@ class TestPool:
             pool.reserve()
 
     def test_a_forked_process_starts_without_connections_and_with_every_place_free(self) -> None:
-        with serving(EMPTY) as (pool, _), ThreadPoolExecutor(1) as thread:
-            exchange(pool)
-            thread.submit(pool.reserve).result()
-            child = os.fork()
-            if child == 0:
-                code = 1
-                try:
-                    pool.reserve()
-                    pool.reserve()
-                    code = 0 if exchange(pool).status == 200 and pool.counts.opened == 2 else 2
-                finally:
-                    os._exit(code)
-            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-            assert exchange(pool).status == 200
-            assert pool.counts.opened == 1
+        with processes((use_across_a_fork, ())):
+            pass
+
+
+def use_across_a_fork() -> None:
+    """Runs in a process of its own: in that of the tests, other clients' threads may not survive a fork."""
+    with serving(EMPTY) as (pool, _), ThreadPoolExecutor(1) as thread:
+        exchange(pool)
+        thread.submit(pool.reserve).result()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                pool.reserve()
+                pool.reserve()
+                code = 0 if exchange(pool).status == 200 and pool.counts.opened == 2 else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert exchange(pool).status == 200
+        assert pool.counts.opened == 1

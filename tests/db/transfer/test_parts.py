@@ -195,12 +195,12 @@ class TestStretches:
 
     def test_large_documents_come_in_small_numbers(self) -> None:
         source = Faulty(SCHEMA)
-        fill(source, "t1/boats", [{"_id": f"{n:04}", "text": "x" * 100_000} for n in range(300)])
+        fill(source, "t1/boats", [{"_id": f"{n:04}", "text": "x" * 50_000} for n in range(300)])
         limits: list[int] = []
         source.judge = lambda what, name, limit: limits.append(limit)
         found = [len(stretch.documents) for stretch in self.stretched(source, None, None)]
         assert (sum(found), limits[0]) == (300, 100)
-        assert set(limits[1:]) == {BYTES // 100_000 - 1}
+        assert set(limits[1:]) == {BYTES // 50_000 - 1}
 
     def test_small_ones_in_numbers_that_grow_to_the_bound(self) -> None:
         source = Faulty(SCHEMA)

@@ -307,6 +307,9 @@ class RoutedDatabase(DatabaseService):
         """See DatabaseService. The machinery's own are not the application's, and are left out."""
         return [one for one in self._read(lambda service: service.collections()) if not is_machinery(one.name)]
 
+    def estimate(self, name: str) -> int | None:
+        return self._read(lambda service: service.estimate(name))
+
     def ping(self) -> None:
         self._where.view.service.ping()
 
