@@ -276,7 +276,7 @@ class TestFirestore:
     ) -> None:
         url = f"firestore://some-project/wherry?credentials={service_account(tmp_path)}"
         with tls_server(self_signed(tmp_path)) as port:
-            monkeypatch.setattr(firestore_client, "HOST", f"localhost:{port}")
+            monkeypatch.setattr(firestore_client, "HOST", f"127.0.0.1:{port}")
             troubled(url, "TLS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
         assert capfd.readouterr().err == ""  # gRPC writes past Python
 

@@ -58,6 +58,17 @@ MOVES = [
 ]
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_large_floats_of_a_commit_that_was_not_folded_stay_floats(
+    backend: CouchBackend, service: CouchDatabase, committed: bool
+) -> None:
+    service.save(NOTES, "03", {"status": "open", "name": "03", "size": [2.0**60]})
+    put = Put(NOTES, "03", {"status": "open", "name": "03", "size": [-(2.0**61)]})
+    stop_a_commit(backend, [put, Put(PEOPLE, "a", {"name": "b"})], committed=committed)
+    found = next(one for one in service.query(NOTES, OPEN).documents if one["_id"] == "03")
+    assert repr(found["size"]) == ("[-2.305843009213694e+18]" if committed else "[1.152921504606847e+18]")
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 50])
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("committed", [False, True])

@@ -12,7 +12,8 @@ Each declared index is a design document with one view. Its map function compute
 from the native fields, so that a document needs no shadow fields and a new index no rewriting; keys are ASCII text
 under raw collation, so their order is the bytes' order. The rows are
 
-    "k<tenant>:<key>"     every document with a place in the index: whole, if it is short, else its short fields
+    "k<tenant>:<key>"     every document with a place in the index: whole, if it is short, else its short fields. What
+                          holds a float above 2^53 that is an integer is not short: JavaScript writes an integer
     "k<tenant>:<lead>0"   a mark for every document that bears an intent, a pending change, before all keys that begin
     "k<tenant>:<lead>g"   with its lead, and one behind them. The lead is the joined key of all fields but the last, of
                           the old value and of the new one
@@ -130,12 +131,20 @@ function (doc) {
   var key = joined(doc, paths.length);
   if (key === null) { return; }
   if (paths.length === 0) { emit(key, null); return; }
-  if (JSON.stringify(doc).length <= %WHOLE%) { emit(key, doc); return; }
+  var fits = function (json, room) {
+    if (json.length > room) { return false; }
+    var long = json.match(/(^|[\\[:,])-?\\d{16,}/g) || [];
+    for (var at = 0; at < long.length; at++) {
+      if (Number(long[at].replace(/[^\\d]+/, "")) > 9007199254740991) { return false; }
+    }
+    return true;
+  };
+  if (fits(JSON.stringify(doc), %WHOLE%)) { emit(key, doc); return; }
   var part = {"_id": doc._id, "_rev": doc._rev}, left = [], room = %WHOLE%;
   for (var name in doc) {
     if (name.charAt(0) === "_") { continue; }
-    var size = name.length + JSON.stringify(doc[name]).length;
-    if (size <= %FIELD% && size <= room) { part[name] = doc[name]; room -= size; } else { left.push(name); }
+    var json = JSON.stringify(doc[name]), most = Math.min(%FIELD%, room) - name.length;
+    if (fits(json, most)) { part[name] = doc[name]; room -= name.length + json.length; } else { left.push(name); }
   }
   part["~cut"] = left.length <= 20 ? left : null;
   emit(key, part);

@@ -9,7 +9,7 @@ then either folded, and in the rows, or among the intents.
 import heapq
 from collections.abc import Iterator
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from app.db.backends.couchdb_by_id import ReaderById, Row
 from app.db.backends.couchdb_collections import Table
@@ -26,7 +26,7 @@ from app.db.backends.couchdb_layout import (
     make_hint,
     tenant_key,
 )
-from app.db.documents import Document
+from app.db.documents import MAX_INTEGER, Document
 from app.db.errors import Unavailable
 from app.db.fields import parse_field
 from app.db.names import Name
@@ -89,7 +89,7 @@ class Reader(ReaderById):
             queries.append({"reduce": True, "start_key": low, "end_key": high, "inclusive_end": False})
         results = self._queries(table, plan.index, queries)
         found = sum(int(row["value"]) for result in results[1:] for row in result["rows"])
-        intents = [row["value"] for row in results[0]["rows"]]
+        intents = _of_rows(results[0]["rows"])
         if not intents:
             return found
         # A row for each stored form was counted: take those away and count what the documents really are.
@@ -154,7 +154,7 @@ class Reader(ReaderById):
                     query = {"reduce": False, "keys": []}
             queries.append(query)
         results = self._queries(table, index, queries)
-        return [row["value"] for row in results[0]["rows"]], [result["rows"] for result in results[1:]]
+        return _of_rows(results[0]["rows"]), [result["rows"] for result in results[1:]]
 
     def _queries(self, table: Table, index: Index | None, queries: list[Row]) -> list[Row]:
         path, asked = table.view(index), queries[0]
@@ -276,6 +276,20 @@ class Reader(ReaderById):
             # of the intent, and a precondition that nobody may be given.
             document["_rev"] = document["_rev"].partition(".")[0]
         return document
+
+
+def _of_rows(rows: list[Row]) -> list[Document]:
+    """The documents that bear intents, with floats as they were stored: JavaScript writes those above 2^53 that are
+    integers like integers, of which no document has any there."""
+    return [_with_floats(row["value"]) for row in rows]
+
+
+def _with_floats(value: Any) -> Any:
+    if type(value) is dict:
+        return {key: _with_floats(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_with_floats(item) for item in value]
+    return float(value) if type(value) is int and abs(value) > MAX_INTEGER else value
 
 
 def _intents(prefix: str) -> Row:

@@ -288,6 +288,18 @@ class TestTwoFieldsAndMerging:
 
 
 class TestProjection:
+    def test_a_page_along_an_index_has_every_number_as_it_was_stored(self, service: DatabaseService) -> None:
+        numbers: list[Any] = [2.0**53, -(2.0**53), 1.5e16, -(2.0**60), 1e20, 2**53 - 1, 1_773_000_000_000_000, 0.1, 5]
+        fill(service, NOTES, {"a": {"status": "open", "name": "a", "numbers": numbers, "in": {"one": 2.0**62}}})
+        fill(service, NOTES, {f"{n}": {"status": "open", "name": n} for n in numbers})
+        condition = where("status").eq("open")
+        for fields, descending in product((None, ("numbers", "in", "name")), (False, True)):
+            query = Query(where=(condition,), order_by=("name",), fields=fields, descending=descending)
+            found = {one["_id"]: one for one in service.query(NOTES, query).documents}
+            assert repr(found["a"]["numbers"]) == repr(numbers)
+            assert repr(found["a"]["in"]) == repr({"one": 2.0**62})
+            assert {repr(one["name"]) for one in found.values()} == {*map(repr, numbers), "'a'"}
+
     def test_fields_brings_id_revision_and_the_fields_only(self, service: DatabaseService) -> None:
         rev = service.save(NOTES, "a", {"name": "Ada", "value": 1, "address": {"city": "Bonn", "zip": "1"}, "no": 1})[
             "rev"
