@@ -14,6 +14,7 @@ import click
 import orjson
 
 from app.db.cli_errors import one_sentence
+from app.db.errors import Unavailable
 from app.db.flask_ext import SETTINGS_OF, command_application, command_schema
 from app.db.transfer.copying import CopyOptions
 from app.db.transfer.errors import TransferRefused
@@ -61,7 +62,10 @@ def start(references: tuple[str, ...], rate: float | None, into_existing: bool) 
         click.echo(f"{first.name} -> {second.name}. Stop with Ctrl-C: the same command goes on later.", err=True)
         try:
             while not runner.over:
-                runner.step()
+                try:
+                    runner.step()
+                except Unavailable as outage:  # whoever walks away for the night finds it at work
+                    runner.wait_out(outage)
         except KeyboardInterrupt:
             click.echo("Stopped. The migration stands as it is; the same command goes on with it.", err=True)
             raise SystemExit(130) from None

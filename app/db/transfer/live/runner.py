@@ -14,7 +14,7 @@ from threading import Event, RLock, Thread
 from typing import Any, Final
 
 from app.db.backend import Backend
-from app.db.errors import DatabaseError
+from app.db.errors import DatabaseError, Unavailable
 from app.db.schema import Schema
 from app.db.transfer.checkpoints import Checkpoints
 from app.db.transfer.collections import CHECKPOINTS, STATE, is_machinery, machinery
@@ -44,6 +44,7 @@ BACKFILL: Final = "backfill"
 _SMALL_LAG: Final = 1_000
 _LAG_SHOWN: Final = 10_000
 _IDLE: Final = 0.1
+_REST: Final = 1.0
 
 
 class Runner:
@@ -98,7 +99,8 @@ class Runner:
             # Named the other way round, after a switch: the roles stand in the states.
             self.first, self.second = self.second, self.first
         if known is not None and place.state is not None:
-            self._run = replace(known, owner=self._owner, note="", answer={})
+            # What that one had compared is not known to this one.
+            self._run = replace(known, owner=self._owner, note="", answer={}, checked=0, differences=None)
         last = read_command(place.serving.service)
         self._done = "" if last is None else last.id
         self._claim()
@@ -159,6 +161,14 @@ class Runner:
             # A process that ended a pause changes the fences too: then the place is still ours.
             self._tell()
             self._claim()
+
+    def wait_out(self, outage: Unavailable) -> None:
+        """After a step that failed because a database is away: say so, rest a little; then step again."""
+        text = f"A database is away, trying again: {outage}"
+        if self._run.note != text:
+            self._progress.note(text)
+        self._note(note=text)
+        self._sleep(_REST)
 
     def _next(self, place: Place) -> None:
         state = place.state
@@ -239,9 +249,10 @@ class Runner:
         self._done = command.id
         try:
             said = self._do(place, command, tail, checker)
-        except TransferRefused as error:
+        except (TransferRefused, DatabaseError) as error:
             self._note(answer={"id": command.id, "ok": False, "said": str(error)})
-            self._forget_views()
+            if not isinstance(error, TransferRefused) or isinstance(error, switch.TooSlow):
+                self._forget_views()  # the fences may be others by now
         else:
             self._note(answer={"id": command.id, "ok": True, "said": said})
         self._tell()
