@@ -23,6 +23,8 @@ TOLD_WITHIN = sized(4.5, 3.0)
 """Seconds within which an answer has to be there; with slack where others use the machine, too."""
 NORMAL_WITHIN = sized(7.5, 5.0)
 """Seconds after its return within which the database has to be in use again."""
+BUSY = sized(0.02, 0.0)
+"""How many of the answers thereafter may be refusals all the same: others may keep the machine busy."""
 AWAY = sized(5.0, 8.0)
 FREE_WITHIN = sized(1.5, 0.5)
 """Seconds within which 99 of 100 answers have to be there that need no database."""
@@ -74,7 +76,8 @@ def test_an_outage_under_load_is_told_in_time_and_is_over_when_it_is_over(
     slowest = max(asked, key=lambda seen: seen.seconds)
     assert slowest.seconds <= TOLD_WITHIN, slowest
     last = max((seen.ended for seen in asked if not seen.normal), default=back)
-    assert last - back <= NORMAL_WITHIN, "normal again"
+    later = [seen for seen in asked if seen.ended > back + NORMAL_WITHIN]
+    assert sum(not seen.normal for seen in later) <= BUSY * len(later), f"normal {last - back:.2f} s after its return"
     assert len({seen.client for seen in asked if seen.normal and seen.began > back}) == CLIENTS, "nobody is stuck"
 
     alive = of_kind(load, "healthz")
