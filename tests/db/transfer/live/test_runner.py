@@ -44,6 +44,7 @@ def go_on(runner: Runner) -> None:
         runner.step()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 def test_wherever_a_runner_ends_the_next_one_goes_on(crossing: Crossing, point: str) -> None:
     with crossing.under_way():

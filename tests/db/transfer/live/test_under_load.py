@@ -12,7 +12,7 @@ from tests.run.load import Load
 from tests.servers import require
 
 MOVES = [
-    pytest.param("sqlite", "sqlite", id="SQLite to SQLite"),
+    pytest.param("sqlite", "sqlite", id="SQLite to SQLite", marks=pytest.mark.slow),
     pytest.param("sqlite", "couchdb", id="SQLite to CouchDB", marks=pytest.mark.server),
     pytest.param("couchdb", "dynamodb", id="CouchDB to DynamoDB", marks=pytest.mark.server),
     pytest.param("dynamodb", "firestore", id="DynamoDB to Firestore", marks=pytest.mark.server),
