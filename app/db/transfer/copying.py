@@ -164,7 +164,7 @@ class _Copy:
         # Views of CouchDB are built when they are asked for: now, and not by the first visitor.
         done += self._writing.call(lambda: self._target.prepare(wanted))
         self._writing.call(lambda: self._checkpoints.save_run(replace(run, finished=True)))
-        return self._report(courses, resumed, done)
+        return report_of(courses, self._rejections, self._began, resumed, done)
 
     def _held(self) -> list[CollectionInfo]:
         options = self._options
@@ -255,24 +255,28 @@ class _Copy:
         would = self._writing.call(lambda: self._target.prepare(wanted, dry_run=True))
         courses = [Course(one, Checkpoint(one.name, ""), _nowhere) for one in held]
         self._carry(courses, lambda one, stretch: rehearsal.compare(one, stretch.documents))
-        return self._report(courses, False, would)
+        return report_of(courses, self._rejections, self._began, False, would)
 
-    def _report(self, courses: Sequence[Course], resumed: bool, done: list[str]) -> CopyReport:
-        total = Tally()
-        for course in courses:
-            total.add(course.checkpoint.tally)
-        return CopyReport(
-            total.copied,
-            total.same,
-            total.kept,
-            total.rejected,
-            tuple(self._rejections.first),
-            total.bytes,
-            sum(course.moved for course in courses),
-            time.monotonic() - self._began,
-            resumed,
-            tuple(dict.fromkeys(done)),
-        )
+
+def report_of(
+    courses: Sequence[Course], rejections: Rejections, began: float, resumed: bool, done: Sequence[str]
+) -> CopyReport:
+    """What became of these courses, by their checkpoints; ``began`` is of the monotonic clock."""
+    total = Tally()
+    for course in courses:
+        total.add(course.checkpoint.tally)
+    return CopyReport(
+        total.copied,
+        total.same,
+        total.kept,
+        total.rejected,
+        tuple(rejections.first),
+        total.bytes,
+        sum(course.moved for course in courses),
+        time.monotonic() - began,
+        resumed,
+        tuple(dict.fromkeys(done)),
+    )
 
 
 def _counted(tally: Tally, stretch: Stretch) -> Tally:

@@ -22,7 +22,7 @@ from app.db.service import DatabaseService
 from app.db.transfer.catalogue import is_there, target_schema
 from app.db.transfer.checkpoints import Checkpoint, Checkpoints, Run
 from app.db.transfer.comparing import Rehearsal
-from app.db.transfer.copying import CopyReport, Policy
+from app.db.transfer.copying import CopyReport, Policy, report_of
 from app.db.transfer.dump_reader import DumpDamaged, DumpReader, Manifest
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import FORMAT, ensure_identity, read_format
@@ -138,7 +138,7 @@ class _Restore:
         finally:
             self._rejections.close()
         self._patience.call(lambda: self._checkpoints.save_run(Run(run.run, source, run.policy, run.tenants, True)))
-        return self._report(courses, resumed, done)
+        return report_of(courses, self._rejections, self._began, resumed, done)
 
     def _held(self) -> list[CollectionInfo]:
         """The collections of the dump that are asked for; TransferRefused for one, or a tenant, that it has not."""
@@ -233,24 +233,7 @@ class _Restore:
         would = self._patience.call(lambda: self._target.prepare(wanted, dry_run=True))
         courses = [Course(one, Checkpoint(one.name, ""), _nowhere) for one in held]
         self._carry(courses, lambda one, stretch: rehearsal.compare(one, stretch.documents))
-        return self._report(courses, False, would)
-
-    def _report(self, courses: Sequence[Course], resumed: bool, done: list[str]) -> CopyReport:
-        total = Tally()
-        for course in courses:
-            total.add(course.checkpoint.tally)
-        return CopyReport(
-            total.copied,
-            total.same,
-            total.kept,
-            total.rejected,
-            tuple(self._rejections.first),
-            total.bytes,
-            sum(course.moved for course in courses),
-            time.monotonic() - self._began,
-            resumed,
-            tuple(dict.fromkeys(done)),
-        )
+        return report_of(courses, self._rejections, self._began, False, would)
 
 
 def _with_indexes(schema: Schema, manifest: Manifest, held: Sequence[CollectionInfo]) -> Schema:
