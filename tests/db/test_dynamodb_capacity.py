@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app.config import Settings, SettingsError, load_settings
-from app.db import Collection, Index, Schema, get_database_service, open_database
+from app.db import Collection, Index, Schema, open_configured, open_database
 from app.db.backends.dynamodb import DynamoDatabase
 from app.errors import WherryError
 from tests.db.dynamodb_fixtures import backend, dynamodb_url
@@ -36,7 +36,7 @@ def prepared(backend: DynamoBackend, schema: Schema, monkeypatch: pytest.MonkeyP
         DYNAMODB_PREFIX=backend.prefix,
         **given,
     )
-    service = get_database_service(chosen, schema)
+    service = open_configured(chosen, schema)
     assert isinstance(service, DynamoDatabase)
     service.prepare()
     return service
