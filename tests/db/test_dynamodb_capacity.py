@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app.config import Settings, SettingsError, load_settings
-from app.db import Collection, Index, Schema, open_configured, open_database
+from app.db import Collection, Index, Schema, open_database
 from app.db.backends.dynamodb import DynamoDatabase
 from app.errors import WherryError
 from tests.db.dynamodb_fixtures import backend, dynamodb_url
