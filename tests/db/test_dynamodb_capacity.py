@@ -9,6 +9,7 @@ import pytest
 from app.config import Settings, SettingsError, load_settings
 from app.db import Collection, Index, Schema, open_database
 from app.db.backends.dynamodb import DynamoDatabase
+from app.db.factory import open_configured
 from app.errors import WherryError
 from tests.db.dynamodb_fixtures import backend, dynamodb_url
 from tests.db.dynamodb_server import DynamoBackend
