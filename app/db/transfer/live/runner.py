@@ -13,15 +13,14 @@ from secrets import token_hex
 from threading import Event, RLock, Thread
 from typing import Any, Final
 
-from app.db.backend import Backend
 from app.db.errors import DatabaseError, Unavailable
 from app.db.schema import Schema
-from app.db.transfer.checkpoints import Checkpoints
-from app.db.transfer.collections import CHECKPOINTS, STATE, is_machinery, machinery
-from app.db.transfer.copying import CopyOptions, copy
+from app.db.transfer.collections import is_machinery
+from app.db.transfer.copying import CopyOptions
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import same_database
 from app.db.transfer.live import fences, switch
+from app.db.transfer.live.backfilling import backfill
 from app.db.transfer.live.board import (
     BEAT,
     DEAD_AFTER,
@@ -40,7 +39,6 @@ from app.db.transfer.live.state import State, Timing
 from app.db.transfer.live.tail import Superseded, Tail
 from app.db.transfer.progress import Progress
 
-BACKFILL: Final = "backfill"
 _SMALL_LAG: Final = 1_000
 _LAG_SHOWN: Final = 10_000
 _IDLE: Final = 0.1
@@ -193,20 +191,8 @@ class Runner:
     def _backfill(self, place: Place, state: State) -> None:
         """Copy everything, once. What is written meanwhile leaves records, for afterwards."""
         self._stage("backfill")
-        target = place.other.service
-        target.prepare(machinery(CHECKPOINTS))
-        mark = {"migration": state.migration}
-        begun = target.get_many(STATE, [BACKFILL]).get(BACKFILL, {})
-        if begun.get("migration") != state.migration:
-            # An earlier copy may not be gone on with: what was written since left no records.
-            checkpoints = Checkpoints(target)
-            latest = checkpoints.read_run()
-            if latest is not None:
-                checkpoints.save_run(replace(latest, finished=True))
-            target.save(STATE, BACKFILL, mark)
-        options = replace(self._options, policy="newer", dry_run=False, resume=True, within_live=True)
-        guarded: Any = _Guarded(target, self._lost)
-        report = copy(place.serving.service, guarded, options, _Told(self._progress, self._told), self._schema)
+        ends = (place.serving.service, place.other.service)
+        report = backfill(*ends, state.migration, self._options, self._progress, self._told, self._lost, self._schema)
         self._crash("copied")
         first = tuple(f"{one.collection}/{one.id}: {one.reason}" for one in report.rejections)
         self._note(rejected=report.rejected, first=first)
@@ -369,39 +355,3 @@ class Runner:
     def _sleep(self, seconds: float) -> None:
         if self._lost.wait(seconds):
             raise Superseded
-
-
-class _Guarded:
-    """The backfill's target, which is not written to once another runner has taken over. Else it is the service."""
-
-    def __init__(self, service: Backend, lost: Event) -> None:
-        self._service, self._lost = service, lost
-
-    def write_batch(self, *args: Any, **options: Any) -> Any:
-        """See DatabaseService."""
-        if self._lost.is_set():
-            raise TransferRefused("Another runner has taken over.")
-        return self._service.write_batch(*args, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._service, name)
-
-
-class _Told:
-    """A progress that also goes on the board."""
-
-    def __init__(self, progress: Progress, told: Callable[[int, int | None], None]) -> None:
-        self._progress, self._told = progress, told
-
-    def total(self, documents: int | None, bytes: int | None = None) -> None:
-        """See Progress."""
-        self._told(0, documents)
-        self._progress.total(documents, bytes)
-
-    def advance(self, documents: int, bytes: int = 0) -> None:
-        """See Progress."""
-        self._told(documents, None)
-        self._progress.advance(documents, bytes)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._progress, name)
