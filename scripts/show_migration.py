@@ -70,7 +70,7 @@ STEPS = (
     ),
     Step(
         "Measurements",
-        (sys.executable, "-m", "bench", "transfer", "dumping", "--output", "build/bench-transfer.json"),
+        (sys.executable, "-m", "bench", "transfer", "dump", "dump-couchdb", "--output", "build/bench-transfer.json"),
         "1,000,000 documents of 450 bytes from SQLite to SQLite and to a file: throughput beside hand-written loops "
         "with bulk calls, growth of memory; dumps of CouchDB beside couchbackup.",
         timeout=5_400,

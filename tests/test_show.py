@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import show
-from scripts.show import Step, page, run
+from bench.__main__ import GROUPS
+from scripts import show, show_backends, show_migration
+from scripts.show import ROOT, Step, page, run
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +73,18 @@ def test_a_step_can_be_run_again_and_the_page_waits_for_all_of_them(
     assert "figure 1" in text
     assert "1 of 2 steps passed" in text
     assert "| Second | **failed** |" in text
+
+
+@pytest.mark.parametrize("step", [*show_backends.STEPS, *show_migration.STEPS], ids=lambda step: step.name)
+def test_a_step_names_what_is_there(step: Step) -> None:
+    command = list(step.command)
+    if command[1:3] == ["-m", "bench"]:
+        groups = command[3 : command.index("--output")]
+        assert set(groups) <= GROUPS.keys()
+        assert groups
+    for part in command:
+        path = part.removeprefix("--ignore=").removeprefix("--deselect=")
+        if path.startswith("tests/"):
+            assert (ROOT / path).exists(), path
+    if command[0] == "make":
+        assert f"\n{command[1]}:" in (ROOT / "Makefile").read_text()
