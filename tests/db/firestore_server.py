@@ -14,13 +14,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from app.db import DatabaseService, Schema, open_database
+from tests.db.contract.sizes import FULL
 from tests.db.server_process import ServerProcess, free_port
 from tests.firestore_installed import emulator_jar
 
 __all__ = ["FirestoreBackend", "Server", "free_port", "fresh_backend", "shared_url"]
 
 _MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-_HEAP = "-Xmx768m"
+_HEAP = "-Xmx2g" if FULL else "-Xmx768m"
 DEADLINE = 3.0
 """For busy machines; the tests of deadlines set their own."""
 LEASE = 0.1

@@ -43,7 +43,9 @@ class TestCrashes:
                     step = workers.step_of(service, group)
                     known = acknowledged.get(group, 0)
                     assert step >= known, f"kill {kill}: group {group} was acknowledged at {known} and is at {step}"
-                assert [finding for finding in service.doctor() if not finding.ok] == []
+                # That so much was written that a file has to be compacted says nothing of what it holds.
+                unwell = [finding for finding in service.doctor() if not finding.ok and finding.name != "compaction"]
+                assert unwell == []
 
 
 def killed_while_committing(backend: ContractBackend, seconds: float) -> dict[int, int]:

@@ -41,6 +41,7 @@ from app.db.transfer.progress import Progress
 
 _SMALL_LAG: Final = 1_000
 _LAG_SHOWN: Final = 10_000
+_AT_ONCE: Final = 500
 _IDLE: Final = 0.1
 _REST: Final = 1.0
 
@@ -207,7 +208,7 @@ class Runner:
         tail, checker = self._views(place)
         self._stage("tail" if place.serving is self.first else "reverse")
         began = time.monotonic()
-        carried = tail.round()
+        carried = tail.round(_AT_ONCE)
         self._crash("carried")
         if carried:
             rate = carried / max(time.monotonic() - began, 1e-6)
@@ -219,8 +220,8 @@ class Runner:
         if command is not None and command.id != self._done:
             self._obey(place, command, tail, checker)
             return
-        if carried == 0:
-            busy = checker.step()
+        if carried < _AT_ONCE:  # else the tail is behind, and goes first
+            busy = checker.step() or carried > 0
             last = checker.last
             self._note(
                 checked=checker.now.documents,

@@ -134,9 +134,10 @@ class Crossing:
         send_command([self.one, self.two], command)
         return command.id
 
-    def carry_through(self, runner: Runner) -> None:
+    def carry_through(self, runner: Runner, *, begin: bool = True) -> None:
         """Until the second database serves and the first has followed; asks again where it is told to."""
-        runner.begin()
+        if begin:
+            runner.begin()
         asked = ""
         end = time.monotonic() + PATIENCE
         while True:

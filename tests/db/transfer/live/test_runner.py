@@ -100,7 +100,7 @@ def test_an_outage_of_the_other_side_is_waited_out_and_a_switch_in_it_is_refused
             with pytest.raises(Unavailable) as caught:
                 go_on(runner)
             runner.wait_out(caught.value)
-        crossing.carry_through(runner)
+        crossing.carry_through(runner, begin=False)
     with closing(runner):
         crossing.settle(runner)
     assert crossing.problems() == []
