@@ -150,15 +150,16 @@ def page(
     introduction: str,
     shown: Sequence[tuple[Step, Outcome]],
     further_versions: Sequence[tuple[str, str]] = (),
+    missing: Sequence[Step] = (),
 ) -> str:
-    """The page in Markdown."""
+    """The page in Markdown; ``missing`` are steps that have not run."""
     passed = sum(outcome.passed for _, outcome in shown)
     lines = [
         f"# {title}",
         "",
         introduction,
         "",
-        f"Written by a program on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: **{passed} of {len(shown)} steps passed**.",
+        f"Written by a program on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: **{passed} of {len(shown) + len(missing)} steps passed**.",
         "",
         "| | |",
         "|---|---|",
@@ -170,6 +171,7 @@ def page(
             f"| {step.name} | {_result(outcome)} | {outcome.seconds:.0f} | {outcome.commit} | {step.proves} |"
             for step, outcome in shown
         ),
+        *(f"| {step.name} | **not run** | | | {step.proves} |" for step in missing),
     ]
     for step, outcome in shown:
         lines += ["", f"## {step.name}", "", step.proves, "", "```", _shown(step), "```", ""]
@@ -217,6 +219,7 @@ def main(
     """Run every step, or with --only some of them; write the page; leave with 0 if all that have run passed."""
     arguments = argparse.ArgumentParser(description=introduction)
     arguments.add_argument("--only", help="run only the steps whose name contains this, again")
+    arguments.add_argument("--unfinished", action="store_true", help="write the page although steps have not run yet")
     arguments.add_argument("--list", action="store_true", help="list the steps and run nothing")
     chosen = arguments.parse_args()
     wanted = [step for step in steps if chosen.only is None or chosen.only.lower() in step.name.lower()]
@@ -235,12 +238,13 @@ def main(
             tail = (LOGS / outcome.log).read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
             print(*(f"    | {line}" for line in tail), sep="\n", flush=True)
     outcomes = _load(target)
-    missing = [step.name for step in steps if step.name not in outcomes]
-    if missing:
-        print(f"not written: {target.relative_to(ROOT)}, as these have not run yet: {', '.join(missing)}")
+    missing = [step for step in steps if step.name not in outcomes]
+    if missing and not chosen.unfinished:
+        names = ", ".join(step.name for step in missing)
+        print(f"not written: {target.relative_to(ROOT)}, as these have not run yet: {names}")
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shown = [(step, outcomes[step.name]) for step in steps]
-        target.write_text(page(title, introduction, shown, further_versions()), encoding="utf-8")
+        shown = [(step, outcomes[step.name]) for step in steps if step.name in outcomes]
+        target.write_text(page(title, introduction, shown, further_versions(), missing), encoding="utf-8")
         print(f"wrote {target.relative_to(ROOT)}")
     sys.exit(0 if all(outcome.passed for outcome in outcomes.values()) else 1)

@@ -68,6 +68,10 @@ def test_a_step_can_be_run_again_and_the_page_waits_for_all_of_them(
 
     assert show_steps("--only", "first") == 0
     assert not target.exists()
+    show_steps("--only", "first", "--unfinished")
+    text = target.read_text()
+    assert "1 of 2 steps passed" in text
+    assert "| Second | **not run** |" in text
     assert show_steps("--only", "second") == 1
     text = target.read_text()
     assert "figure 1" in text
