@@ -153,13 +153,13 @@ def page(
     missing: Sequence[Step] = (),
 ) -> str:
     """The page in Markdown; ``missing`` are steps that have not run."""
-    passed = sum(outcome.passed for _, outcome in shown)
+    passed, number = sum(outcome.passed for _, outcome in shown), len(shown) + len(missing)
     lines = [
         f"# {title}",
         "",
         introduction,
         "",
-        f"Written by a program on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: **{passed} of {len(shown) + len(missing)} steps passed**.",
+        f"Written by a program on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: **{passed} of {number} steps passed**.",
         "",
         "| | |",
         "|---|---|",
