@@ -163,18 +163,22 @@ class Reader(ReaderById):
         try:
             answer = self._session.json("POST", path, asked, safe=True)
         except ReplyLost:
-            # A server that hangs is an outage at once; one that is busy indexing what was just written is waited for.
-            if not self._catching_up(table, index):
+            # A server that hangs is an outage at once. One that is busy indexing what was just written is waited for,
+            # and one that is there after all, while we doubted it and had little patience, is asked again.
+            catching_up = self._catching_up(table, index)
+            if catching_up is None:
                 raise
-            answer = self._session.json("POST", path, asked, safe=True, timeout=_INDEX_TIMEOUT)
+            patience = _INDEX_TIMEOUT if catching_up else None
+            answer = self._session.json("POST", path, asked, safe=True, timeout=patience)
         results: list[Row] = answer["results"] if len(queries) > 1 else [answer]
         return results
 
-    def _catching_up(self, table: Table, index: Index | None) -> bool:
+    def _catching_up(self, table: Table, index: Index | None) -> bool | None:
+        """Whether an index is behind its documents; None if the server does not answer."""
         try:
             told = self._session.json("GET", table.view(index).removesuffix("/_view/rows") + "/_info", timeout=0.5)
         except CouchError:
-            return False
+            return None
         pending = told["view_index"].get("updates_pending", {}).get("total", 0)
         return bool(told["view_index"].get("updater_running") or pending)
 
