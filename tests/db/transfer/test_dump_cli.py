@@ -105,6 +105,8 @@ class TestInterruption:
         fill(source, "t1/boats", some(30_000))
         source.close()
         program = (
+            # A shell's background jobs inherit that SIGINT is ignored, and these tests may be one.
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
             "import sys; from pathlib import Path; from app.db import open_database;"
             "from app.db.transfer.dumping import *; from app.db.transfer.progress import Silent;"
             "dump(open_database(sys.argv[1]), Path(sys.argv[2]), DumpOptions(level=9), Silent())"

@@ -4,13 +4,10 @@ All that it needs to know stands in the two databases, so that it may be killed 
 the migration stands and goes on. A runner that was held up meanwhile is fenced off by its successor.
 """
 
-import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from secrets import token_hex
-from threading import Event, RLock, Thread
 from typing import Any, Final
 
 from app.db.errors import DatabaseError, Unavailable
@@ -21,26 +18,16 @@ from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import same_database
 from app.db.transfer.live import fences, switch
 from app.db.transfer.live.backfilling import backfill
-from app.db.transfer.live.board import (
-    BEAT,
-    DEAD_AFTER,
-    Command,
-    Displaced,
-    Run,
-    is_alive,
-    read_command,
-    read_run,
-    write_run,
-)
+from app.db.transfer.live.board import DEAD_AFTER, Command, is_alive, read_command, read_run
 from app.db.transfer.live.changes import count_changes
 from app.db.transfer.live.checking import Checker
 from app.db.transfer.live.ends import End, Place, look
+from app.db.transfer.live.seat import Seat
 from app.db.transfer.live.state import State, Timing
 from app.db.transfer.live.tail import Superseded, Tail
 from app.db.transfer.progress import Progress
 
 _SMALL_LAG: Final = 1_000
-_LAG_SHOWN: Final = 10_000
 _AT_ONCE: Final = 500
 _IDLE: Final = 0.1
 _REST: Final = 1.0
@@ -71,14 +58,10 @@ class Runner:
         self._options = options if options is not None else CopyOptions()
         self._crash = crash
         self._dead_after = dead_after
-        self._lock = RLock()
-        self._owner = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
-        self._run = Run(self._owner, "arming", first.name, second.name, first.name, since=time.time())
+        self._seat = Seat(first, second)
         self._tail: Tail | None = None
         self._checker: Checker | None = None
         self._done = ""
-        self._lost, self._stop = Event(), Event()
-        self._beating: Thread | None = None
 
     # Beginning
 
@@ -97,14 +80,13 @@ class Runner:
         elif place.state.role == "target" and place.serving is self.first and not place.switching:
             # Named the other way round, after a switch: the roles stand in the states.
             self.first, self.second = self.second, self.first
+            self._seat = Seat(self.first, self.second)
         if known is not None and place.state is not None:
-            # What that one had compared is not known to this one.
-            self._run = replace(known, owner=self._owner, note="", answer={}, checked=0, differences=None)
+            self._seat.succeed(known)
         last = read_command(place.serving.service)
         self._done = "" if last is None else last.id
         self._claim()
-        self._beating = Thread(target=self._beat, name="live-migration-beat", daemon=True)
-        self._beating.start()
+        self._seat.begin_to_beat()
 
     def _start(self, place: Place) -> None:
         """Both sides get their word, the target first: it serves nobody."""
@@ -126,48 +108,35 @@ class Runner:
 
     def _claim(self) -> None:
         """From now on no other runner writes anything."""
-        self._tell(claim=True)
-        fences.raise_runner_fence([self.first.service, self.second.service], self._owner)
+        self._seat.claim()
         self._forget_views()
 
     def close(self) -> None:
         """Stop beating. The migration stays as it is: the next runner goes on."""
-        self._stop.set()
-        if self._beating is not None:
-            self._beating.join()
-
-    def _beat(self) -> None:
-        """Show that we live, also while a step takes long; and see if another has taken our place."""
-        while not self._stop.wait(BEAT):
-            try:
-                self._tell()
-            except Superseded:
-                return
-            except DatabaseError as error:
-                self._note(note=f"The board cannot be written: {error}")
+        self._seat.leave()
 
     # Going on
 
     def step(self) -> None:
         """Whatever is to be done next. Superseded if another runner has taken over."""
-        if self._lost.is_set():
+        if self._seat.lost.is_set():
             raise Superseded
         place = look(self.first, self.second)
-        self._note(serving=place.serving.name)
+        self._seat.note(serving=place.serving.name)
         try:
             self._next(place)
         except Superseded:
             # A process that ended a pause changes the fences too: then the place is still ours.
-            self._tell()
+            self._seat.tell()
             self._claim()
 
     def wait_out(self, outage: Unavailable) -> None:
         """After a step that failed because a database is away: say so, rest a little; then step again."""
         text = f"A database is away, trying again: {outage}"
-        if self._run.note != text:
+        if self._seat.run.note != text:
             self._progress.note(text)
-        self._note(note=text)
-        self._sleep(_REST)
+        self._seat.note(note=text)
+        self._seat.sleep(_REST)
 
     def _next(self, place: Place) -> None:
         state = place.state
@@ -175,13 +144,13 @@ class Runner:
             self._end(place, "forgotten" if place.serving is self.first else "finished")
         elif place.switching:
             self._stage("switching")
-            switch.serve(place, self._timing, self._owner)
+            switch.serve(place, self._timing, self._seat.owner)
             self._forget_views()
         elif state.phase == "paused":
             switch.take_back(place.serving, state)
         elif not state.armed:
             self._stage("arming", "Waiting until every worker leaves change records.")
-            self._sleep(self._timing.arming)
+            self._seat.sleep(self._timing.arming)
             fences.swap_state(place.serving.service, state, replace(state, armed=True))
             self._crash("armed")
         elif not state.filled:
@@ -193,15 +162,17 @@ class Runner:
         """Copy everything, once. What is written meanwhile leaves records, for afterwards."""
         self._stage("backfill")
         ends = (place.serving.service, place.other.service)
-        report = backfill(*ends, state.migration, self._options, self._progress, self._told, self._lost, self._schema)
+        report = backfill(
+            *ends, state.migration, self._options, self._progress, self._told, self._seat.lost, self._schema
+        )
         self._crash("copied")
         first = tuple(f"{one.collection}/{one.id}: {one.reason}" for one in report.rejections)
-        self._note(rejected=report.rejected, first=first)
+        self._seat.note(rejected=report.rejected, first=first)
         fences.swap_state(place.serving.service, state, replace(state, filled=True))
         self._crash("filled")
 
     def _told(self, documents: int, total: int | None) -> None:
-        self._note(copied=self._run.copied + documents, total=total or self._run.total)
+        self._seat.note(copied=self._seat.run.copied + documents, total=total or self._seat.run.total)
 
     def _follow(self, place: Place) -> None:
         """Tail, verify, and do what is asked for."""
@@ -212,10 +183,10 @@ class Runner:
         self._crash("carried")
         if carried:
             rate = carried / max(time.monotonic() - began, 1e-6)
-            self._note(carried=self._run.carried + carried, rate=round(rate, 1))
+            self._seat.note(carried=self._seat.run.carried + carried, rate=round(rate, 1))
         if tail.rejected or checker.clean:
             first = tuple(f"{one.collection}/{one.id}: {one.reason}" for one in tail.rejected.values())[:20]
-            self._note(rejected=len(tail.rejected), first=first)
+            self._seat.note(rejected=len(tail.rejected), first=first)
         command = read_command(place.serving.service)
         if command is not None and command.id != self._done:
             self._obey(place, command, tail, checker)
@@ -223,13 +194,13 @@ class Runner:
         if carried < _AT_ONCE:  # else the tail is behind, and goes first
             busy = checker.step() or carried > 0
             last = checker.last
-            self._note(
+            self._seat.note(
                 checked=checker.now.documents,
                 differences=None if last is None else last.differences,
                 note="" if last is None or not last.first else f"Differs: {last.first[0][0]}/{last.first[0][1]}",
             )
             if not busy:
-                self._sleep(_IDLE)
+                self._seat.sleep(_IDLE)
 
     def _obey(self, place: Place, command: Command, tail: Tail, checker: Checker) -> None:
         """Do it, and say on the board what became of it."""
@@ -237,12 +208,12 @@ class Runner:
         try:
             said = self._do(place, command, tail, checker)
         except (TransferRefused, DatabaseError) as error:
-            self._note(answer={"id": command.id, "ok": False, "said": str(error)})
+            self._seat.note(answer={"id": command.id, "ok": False, "said": str(error)})
             if not isinstance(error, TransferRefused) or isinstance(error, switch.TooSlow):
                 self._forget_views()  # the fences may be others by now
         else:
-            self._note(answer={"id": command.id, "ok": True, "said": said})
-        self._tell()
+            self._seat.note(answer={"id": command.id, "ok": True, "said": said})
+        self._seat.tell()
 
     def _do(self, place: Place, command: Command, tail: Tail, checker: Checker) -> str:
         serving_target = place.serving is self.second
@@ -261,7 +232,7 @@ class Runner:
             self._end(look(self.first, self.second), "forgotten")
             return f"Rolled back. {self.first.name} serves as before, and {self.second.name} is not followed any more."
         self._move(place, command, tail, checker)
-        return f"{self._run.serving} serves now. Writes paused for {self._run.pause:.1f} s."
+        return f"{self._seat.run.serving} serves now. Writes paused for {self._seat.run.pause:.1f} s."
 
     def _move(self, place: Place, command: Command, tail: Tail, checker: Checker) -> None:
         lag, _ = count_changes(place.serving.service, _SMALL_LAG + 1)
@@ -276,18 +247,19 @@ class Runner:
         self._stage("switching")
         self._guard(place.other, on=False)  # before anybody has to wait
         began = time.monotonic()
-        switch.pause_and_move(place, tail, self._owner)
+        switch.pause_and_move(place, tail, self._seat.owner)
         self._crash("moved")
-        switch.serve(look(self.first, self.second), self._timing, self._owner)
+        switch.serve(look(self.first, self.second), self._timing, self._seat.owner)
         self._crash("served")
         now = look(self.first, self.second)
-        self._note(pause=round(time.monotonic() - began, 3), serving=now.serving.name)
+        self._seat.note(pause=round(time.monotonic() - began, 3), serving=now.serving.name)
         self._forget_views()
 
     def _check_fits(self) -> None:
-        if self._run.rejected:
+        run = self._seat.run
+        if run.rejected:
             raise TransferRefused(
-                f"{self._run.rejected} documents do not fit the other database, the first {self._run.first[0]}."
+                f"{run.rejected} documents do not fit the other database, the first {run.first[0]}."
                 " With --force they are left behind."
             )
 
@@ -301,14 +273,14 @@ class Runner:
             )
 
     def _end(self, place: Place, stage: str) -> None:
-        self._note(stage=stage, serving=place.serving.name)
+        self._seat.note(stage=stage, serving=place.serving.name)
         self.over = True
 
     # What is known of a direction
 
     def _views(self, place: Place) -> tuple[Tail, Checker]:
         if self._tail is None or self._checker is None:
-            check = fences.runner_check(place.other.service, self._owner)
+            check = fences.runner_check(place.other.service, self._seat.owner)
             if check is None:
                 raise Superseded
             self._guard(place.other, on=place.serving is self.second)
@@ -322,37 +294,17 @@ class Runner:
         try:
             able = end.service.refuse_writes(names, on=on)
         except DatabaseError as error:
-            self._note(note=f"{end.name} could not be {'guarded' if on else 'opened'}: {error}")
+            self._seat.note(note=f"{end.name} could not be {'guarded' if on else 'opened'}: {error}")
             return
         if on and not able:
-            self._note(note=f"{end.name} cannot refuse writes by itself: revoke old credentials.")
+            self._seat.note(note=f"{end.name} cannot refuse writes by itself: revoke old credentials.")
 
     def _forget_views(self) -> None:
         self._tail = self._checker = None
 
     def _stage(self, stage: Any, note: str = "") -> None:
-        changed = self._run.stage != stage
-        self._note(stage=stage, note=note or self._run.note)
+        changed = self._seat.run.stage != stage
+        self._seat.note(stage=stage, note=note or self._seat.run.note)
         if changed:
-            self._progress.note(f"{stage}: {self._run.serving} serves")
-            self._tell()
-
-    def _note(self, **fields: Any) -> None:
-        """Change what will be on the board next."""
-        with self._lock:
-            self._run = replace(self._run, **fields)
-
-    def _tell(self, *, claim: bool = False) -> None:
-        """Put it there. Superseded if another runner has taken over."""
-        place = look(self.first, self.second)
-        with self._lock:
-            self._note(lag=0 if place.state is None else count_changes(place.serving.service, _LAG_SHOWN)[0])
-            try:
-                self._run = write_run([self.first.service, self.second.service], self._run, claim=claim)
-            except Displaced as error:
-                self._lost.set()
-                raise Superseded from error
-
-    def _sleep(self, seconds: float) -> None:
-        if self._lost.wait(seconds):
-            raise Superseded
+            self._progress.note(f"{stage}: {self._seat.run.serving} serves")
+            self._seat.tell()
