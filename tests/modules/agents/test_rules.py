@@ -123,10 +123,10 @@ def test_there_are_limits_to_the_lists() -> None:
 @pytest.mark.parametrize("text", ["a" * 50_000, "-" * 50_000, "a." * 25_000, "a_" * 25_000, " " * 50_000])
 def test_long_input_is_refused_at_once(text: str) -> None:
     for check, value in ((rules.check_tags, [text]), (rules.check_tools, [text]), (rules.check_name, text)):
-        started = time.perf_counter()
+        started = time.thread_time()
         with pytest.raises(ValueError, match=r".+"):
             check(value)  # type: ignore[arg-type]
-        assert time.perf_counter() - started < 0.05
+        assert time.thread_time() - started < 0.05
 
 
 def test_names_are_the_same_whatever_their_case_width_and_spaces() -> None:
