@@ -22,7 +22,11 @@ from app.db.transfer.pacing import Patience
 
 _AIM: Final = 500_000
 _SURELY_TOO_LARGE: Final = MAX_BYTES + 2_000
-_FIRST, _MOST, _LEAST = 100, 300, 4
+_FIRST, _LEAST = 100, 4
+_MOST_NEAR: Final = 300
+"""More do not pay where the database is in this process: they leave the processor's cache before they are looked at."""
+_MOST_FAR: Final = 1_000
+"""A page from a server costs a round trip, and at the least what the server does for any page."""
 
 
 Entry = tuple[str, bytes]
@@ -75,7 +79,7 @@ def entry_of(document: Document) -> bytes:
 
 def by_id(service: DatabaseService, path: str, patience: Patience) -> Iterator[Document]:
     """The documents of a path in id order. The database has to have the collection."""
-    size = _Size()
+    size = _Size(service)
     cursor: str | None = None
     while True:
         page = patience.call(partial(service.query, path, Query(limit=size.number, cursor=cursor)))
@@ -87,7 +91,7 @@ def by_id(service: DatabaseService, path: str, patience: Patience) -> Iterator[D
 
 
 def _scanned(service: DatabaseService, name: str, patience: Patience) -> Iterator[Stretch]:
-    size = _Size()
+    size = _Size(service)
     after: str | None = None
     while True:
         page = patience.call(partial(service.scan, name, after, size.number))
@@ -100,7 +104,7 @@ def _scanned(service: DatabaseService, name: str, patience: Patience) -> Iterato
 
 
 def _paged(service: DatabaseService, path: str, patience: Patience) -> Iterator[Stretch]:
-    size = _Size()
+    size = _Size(service)
     cursor: str | None = None
     while True:
         page = patience.call(partial(service.query, path, Query(limit=size.number, cursor=cursor)))
@@ -148,14 +152,14 @@ def _reason(document: Document, error: Exception) -> str:
 
 
 class _Size:
-    """How many documents to ask for next: about half a megabyte of them, and never many more than last time. More than
-    a few hundred do not pay: they leave the processor's cache before they are looked at."""
+    """How many documents to ask for next: about half a megabyte of them, and never many more than last time."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: DatabaseService) -> None:
+        self._most = _MOST_FAR if service.answers_within else _MOST_NEAR
         self.number = _FIRST
 
     def seen(self, bytes: int, documents: int) -> None:
         """So large were those that came."""
         if documents:
             wanted = _AIM * documents // max(1, bytes)
-            self.number = max(_LEAST, min(_MOST, 2 * self.number, wanted))
+            self.number = max(_LEAST, min(self._most, 2 * self.number, wanted))

@@ -37,7 +37,7 @@ def held(service: DatabaseService) -> Held:
             continue
         after: str | None = None
         while True:
-            page = service.scan(collection.name, after)
+            page = service.scan(collection.name, after, 10_000)
             for path, document in page.documents:
                 key = (path, document["_id"])
                 assert key not in found, f"{key} is there twice"
