@@ -83,3 +83,8 @@ def command_settings(environment: str) -> DatabaseSettings:
     """The settings of an environment, as the command's application reads them."""
     found: DatabaseSettings = command_application().extensions[SETTINGS_OF](environment)
     return found
+
+
+def command_password() -> str:
+    """COUCHDB_PASSWORD, as the command's application reads it."""
+    return str(getattr(command_application().extensions.get("settings"), "couchdb_password", ""))

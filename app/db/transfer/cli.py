@@ -12,7 +12,7 @@ import click
 import orjson
 
 from app.db.cli_errors import one_sentence
-from app.db.flask_ext import command_schema, command_settings
+from app.db.flask_ext import command_password, command_schema, command_settings
 from app.db.schema import Schema
 from app.db.transfer.references import Opened, open_reference
 
@@ -28,7 +28,7 @@ _Function = Callable[..., None]
 def opened(reference: str, role: str, schema: Schema | None = None, **options: Any) -> Iterator[Opened]:
     """What a command's SOURCE or TARGET names, closed at the end. ``schema``: by default the application's."""
     declared = command_schema() if schema is None else schema
-    found = open_reference(reference, role, command_settings, declared, **options)
+    found = open_reference(reference, role, command_settings, declared, couchdb_password=command_password(), **options)
     try:
         yield found
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from app.db.factory import BACKENDS, SettingsOf, open_configured, open_database
 from app.db.schema import Schema
@@ -37,21 +37,27 @@ def open_reference(
     *,
     create_missing: bool = False,
     environ: Mapping[str, str] | None = None,
+    couchdb_password: str = "",
     **options: Any,
 ) -> Opened:
     """The database that a reference names; it has not connected yet.
 
-    ``role`` (SOURCE, TARGET) begins every message. ``options`` are those of open_database. TransferRefused, or the
-    sentence of the settings or the factory, for a reference that names none.
+    ``role`` (SOURCE, TARGET) begins every message. ``couchdb_password`` is for a CouchDB URL that names a user and no
+    password. ``options`` are those of open_database. TransferRefused, or the sentence of the settings or the factory,
+    for a reference that names none.
     """
+
+    def reached(url: str) -> DatabaseService:
+        return _opened(_with_password(url, couchdb_password), role, schema, create_missing, options)
+
     if reference.startswith(VARIABLE):
         variable = reference.removeprefix(VARIABLE)
         url = (os.environ if environ is None else environ).get(variable, "")
         if not url:
             raise TransferRefused(f"{role} is {reference}, but the variable {variable!r} is not set.")
-        return Opened(_opened(url, role, schema, create_missing, options), f"{reference} ({masked(url)})")
+        return Opened(reached(url), f"{reference} ({masked(url)})")
     if ":" in reference:
-        return Opened(_opened(reference, role, schema, create_missing, options), masked(reference))
+        return Opened(reached(reference), masked(reference))
     if reference not in ENVIRONMENTS or settings_of is None:
         raise TransferRefused(
             f"{role} is {reference!r}, which is neither a URL ({', '.join(f'{name}:' for name in BACKENDS)}...)"
@@ -96,6 +102,20 @@ def _opened(
             f" {', '.join(f'{name}:' for name in BACKENDS)}"
         )
     return open_database(url, schema, create_missing=create_missing, **options)
+
+
+def _with_password(url: str, password: str) -> str:
+    """The URL, with the password if it is a CouchDB's that names a user and none."""
+    if not password or not url.lower().startswith("couchdb:"):
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url  # which is refused elsewhere
+    if not parts.username or parts.password is not None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{host}").geturl()
 
 
 def clearly_same(source: str, target: str, environ: Mapping[str, str] | None = None) -> bool:

@@ -27,7 +27,8 @@ def open_peer(
     reference: str, settings: Any, settings_of: SettingsOf | None, schema: Any = None, **options: Any
 ) -> tuple[Backend, str]:
     """The database that a reference names, and its name for people. It has not connected yet."""
-    found = open_reference(_with_password(reference, settings), "The other database", settings_of, schema, **options)
+    password = getattr(settings, "couchdb_password", "")
+    found = open_reference(reference, "The other database", settings_of, schema, couchdb_password=password, **options)
     if not isinstance(found.service, Backend):
         raise TransferRefused(f"{found.name} is no database that can be reached directly.")
     return found.service, found.name
@@ -55,12 +56,3 @@ def reference_of(settings: Any) -> str:
             query = urlencode({"endpoint": settings.dynamodb_endpoint} if settings.dynamodb_endpoint else {})
             return f"dynamodb://{settings.dynamodb_region}/{settings.dynamodb_prefix}" + (f"?{query}" if query else "")
     return ""
-
-
-def _with_password(reference: str, settings: Any) -> str:
-    parts = urlsplit(reference) if reference.startswith("couchdb:") else None
-    password = getattr(settings, "couchdb_password", "")
-    if parts is None or not parts.username or parts.password or not password:
-        return reference
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{host}").geturl()
