@@ -69,6 +69,18 @@ def test_the_end_is_told(world: World, admin: Browser, stage: Stage, said: str) 
     assert said in text_of(admin.get(PATH))
 
 
+def test_a_worker_that_does_not_reach_the_other_database_is_told_with_its_reason(world: World, admin: Browser) -> None:
+    tell(world, "tail")
+    database = world.app.extensions["database"]
+    database.save(WORKERS, "vm-1", {"epoch": 2, "seen": time.time(), "problem": "<i>COUCHDB_PASSWORD</i> is not set."})
+    database.save(WORKERS, "vm-2", {"epoch": 2, "seen": time.time(), "problem": ""})
+    answer = admin.get(PATH)
+    words = text_of(answer)
+    assert "vm-1 Yes No <i>COUCHDB_PASSWORD</i> is not set." in words
+    assert "vm-2 Yes Yes" in words
+    assert "<i>COUCHDB" not in answer.get_data(as_text=True)
+
+
 def test_many_workers_are_cut(world: World, admin: Browser) -> None:
     tell(world, "tail")
     for number in range(130):

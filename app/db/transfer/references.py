@@ -48,7 +48,7 @@ def open_reference(
     """
 
     def reached(url: str) -> DatabaseService:
-        return _opened(_with_password(url, couchdb_password), role, schema, create_missing, options)
+        return _opened(_with_password(url, role, couchdb_password), role, schema, create_missing, options)
 
     if reference.startswith(VARIABLE):
         variable = reference.removeprefix(VARIABLE)
@@ -104,9 +104,10 @@ def _opened(
     return open_database(url, schema, create_missing=create_missing, **options)
 
 
-def _with_password(url: str, password: str) -> str:
-    """The URL, with the password if it is a CouchDB's that names a user and none."""
-    if not password or not url.lower().startswith("couchdb:"):
+def _with_password(url: str, role: str, password: str) -> str:
+    """The URL, with the password if it is a CouchDB's that names a user and none. To ask with a wrong one is worse than
+    not to ask: after a few times CouchDB locks the user out, here and wherever else."""
+    if not url.lower().startswith("couchdb:"):
         return url
     try:
         parts = urlsplit(url)
@@ -114,6 +115,10 @@ def _with_password(url: str, password: str) -> str:
         return url  # which is refused elsewhere
     if not parts.username or parts.password is not None:
         return url
+    if not password:
+        raise TransferRefused(
+            f"{role} is {masked(url)}, but COUCHDB_PASSWORD is not set, and no password stands there."
+        )
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{host}").geturl()
 

@@ -320,8 +320,7 @@ class RoutedDatabase(DatabaseService):
         return self._serving().recover_commits()
 
     def close(self) -> None:
-        for service in self._where.services():
-            service.close()
+        self._where.close()
 
     def _serving(self) -> Backend:
         """The database that serves, or the last one known where that cannot be asked."""

@@ -22,6 +22,7 @@ from app.db.transfer.live.board import DEAD_AFTER, Command, is_alive, read_comma
 from app.db.transfer.live.changes import count_changes
 from app.db.transfer.live.checking import Checker
 from app.db.transfer.live.ends import End, Place, look
+from app.db.transfer.live.presence import read_workers
 from app.db.transfer.live.seat import Seat
 from app.db.transfer.live.state import State, Timing
 from app.db.transfer.live.tail import Superseded, Tail
@@ -244,6 +245,7 @@ class Runner:
             self._check_fits()
             if command.action == "cutover":  # a way back must be open at once: the tail alone has to do
                 self._check_equal(checker)
+                self._check_reached(place)
         self._stage("switching")
         self._guard(place.other, on=False)  # before anybody has to wait
         began = time.monotonic()
@@ -261,6 +263,18 @@ class Runner:
             raise TransferRefused(
                 f"{run.rejected} documents do not fit the other database, the first {run.first[0]}."
                 " With --force they are left behind."
+            )
+
+    def _check_reached(self, place: Place) -> None:
+        """Every process of the application goes there with the data, or answers nobody any more."""
+        state = place.state
+        workers = () if state is None else read_workers(place.serving.service, state)
+        if barred := [one for one in workers if one.problem]:
+            first = barred[0]
+            raise TransferRefused(
+                f"{len(barred)} of {len(workers)} processes of the application do not reach {place.other.name}."
+                f" {first.name} said {first.seconds_ago:.0f} s ago: {first.problem} Mend that, start them anew, wait a"
+                " minute, or say --force."
             )
 
     def _check_equal(self, checker: Checker) -> None:

@@ -6,20 +6,10 @@ from typing import Any
 
 from app.db.errors import NotFound, NotPrepared
 from app.db.service import DatabaseService
-from app.db.transfer.collections import STATE, WORKERS
+from app.db.transfer.collections import STATE
 from app.db.transfer.live.board import DEAD_AFTER, RUN, STAGES, Run
+from app.db.transfer.live.presence import Worker, read_workers
 from app.db.transfer.live.state import CURRENT, State
-
-_SEEN_LATELY = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A process of the application that a migration has seen. ``current``: it knows the present state."""
-
-    name: str
-    seconds_ago: float
-    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +60,10 @@ class Status:
             ("Differences", "not verified yet" if run.differences is None else f"{run.differences:,}"),
             ("Workers", f"{len(self.workers)} seen, {sum(one.current for one in self.workers)} up to date"),
         ]
+        if barred := [one for one in self.workers if one.problem]:
+            lines.append(
+                ("Barred", f"{len(barred)} do not reach the other database, {barred[0].name}: {barred[0].problem}")
+            )
         if run.pause is not None:
             lines.append(("Paused", f"writes for {run.pause:.1f} s at the latest switch"))
         if run.rejected:
@@ -97,18 +91,8 @@ def read_status(service: DatabaseService) -> Status:
     state = None if current is None else State.of(current)
     told = None if run is None else Run.of(run)
     silent = 0.0 if told is None else max(0.0, time.time() - told.at)
-    return Status(state, told, _workers(service, state), silent)
-
-
-def _workers(service: DatabaseService, state: State | None) -> tuple[Worker, ...]:
-    if state is None:
-        return ()
-    now = time.time()
-    found = [
-        Worker(document["_id"], round(max(0.0, now - document["seen"]), 1), document["epoch"] >= state.epoch)
-        for document in service.list_all(WORKERS)
-    ]
-    return tuple(one for one in found if one.seconds_ago < _SEEN_LATELY)
+    workers = () if state is None else read_workers(service, state)
+    return Status(state, told, workers, silent)
 
 
 def _read(service: DatabaseService, id: str) -> dict[str, Any] | None:

@@ -2,19 +2,18 @@
 
 import logging
 import os
-import socket
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 from typing import Final
 
 from app.db.backend import Backend
-from app.db.errors import Conflict, DatabaseError, Unavailable
+from app.db.errors import DatabaseError, Unavailable
 from app.db.index_registry import boot_time
-from app.db.transfer.collections import WORKERS
 from app.db.transfer.live.fences import Fences, read_snapshot, swap_state
+from app.db.transfer.live.presence import Presence
 from app.db.transfer.live.state import Mode, State, Timing, points_on, read_state
+from app.errors import WherryError
 
 Open = Callable[[str], Backend]
 """Opens the database that a state's ``peer`` names."""
@@ -61,11 +60,11 @@ class Whereabouts:
         self._home = home
         self._open = open_peer
         self._peers: dict[str, Backend] = {reference: home} if reference else {}
-        self._lock, self._process = Lock(), os.getpid()
+        self._lock, self._opening, self._process = Lock(), Lock(), os.getpid()
         self._failure: tuple[float, Unavailable] | None = None
         self._read = float("-inf")
         self._paused: tuple[View, float] | None = None
-        self._noted = float("-inf")
+        self._presence = Presence(self.timing.note)
 
     def fresh(self) -> View:
         """The view, read anew if its time is over."""
@@ -78,8 +77,8 @@ class Whereabouts:
         Threads that want one at the same time share one reading, and its failure.
         """
         asked = boot_time()
-        if self._process != os.getpid():  # the lock may have been held when this process was forked
-            self._lock, self._process = Lock(), os.getpid()
+        if self._process != os.getpid():  # the locks may have been held when this process was forked
+            self._lock, self._opening, self._process = Lock(), Lock(), os.getpid()
         with self._lock:
             if self._read > asked or (known is not None and self.view is not known and asked < self.view.until):
                 return self.view
@@ -94,7 +93,8 @@ class Whereabouts:
             self._failure = None
             if found.mode == "paused":
                 self._end_abandoned(found)
-            self._note(found)
+            if (state := found.state) is not None:
+                self._presence.note(found.service, state, lambda: self._peer(state.peer))
             self.view, self._read = found, began
             return found
 
@@ -104,11 +104,17 @@ class Whereabouts:
 
     def reference_of(self, service: Backend) -> str:
         """The name under which a database was opened; "" for one that has none."""
-        return next((reference for reference, one in self._peers.items() if one is service), "")
+        return next((reference for reference, one in list(self._peers.items()) if one is service), "")
 
     def services(self) -> list[Backend]:
         """Every database that this process has opened."""
-        return list({id(one): one for one in (self._home, *self._peers.values())}.values())
+        return list({id(one): one for one in (self._home, *list(self._peers.values()))}.values())
+
+    def close(self) -> None:
+        """Close every database that this process has opened."""
+        self._presence.settle()
+        for service in self.services():
+            service.close()
 
     def _find(self, service: Backend) -> View:
         """Follow the states from the database that served last to the one that serves now."""
@@ -140,9 +146,15 @@ class Whereabouts:
         return found.fences if found.state is not None and found.state.rev == state.rev else None
 
     def _peer(self, reference: str) -> Backend:
-        if reference not in self._peers:
-            self._peers[reference] = self._open(reference)
-        return self._peers[reference]
+        with self._opening:
+            if reference not in self._peers:
+                try:
+                    self._peers[reference] = self._open(reference)
+                except DatabaseError:
+                    raise
+                except WherryError as error:  # a setting or a driver is missing here
+                    raise Unavailable(str(error), retry_after=60.0) from error
+            return self._peers[reference]
 
     def _end_abandoned(self, found: View) -> None:
         """End a pause whose runner is gone. That is a compare-and-swap: if the runner lives, one of the two wins."""
@@ -157,19 +169,6 @@ class Whereabouts:
                 _log.info("A pause was not ended: %s", error)
             else:
                 _log.warning("The pause of a migration was abandoned and is over: writes go on.")
-
-    def _note(self, found: View) -> None:
-        """Say that this process is there, now and then while a migration runs. That it fails does no harm."""
-        now = boot_time()
-        if found.state is None or now - self._noted < self.timing.note:
-            return
-        self._noted = now
-        name = f"{socket.gethostname()}-{os.getpid()}"
-        about = {"process": os.getpid(), "host": socket.gethostname(), "epoch": found.state.epoch, "seen": time.time()}
-        try:
-            found.service.save(WORKERS, name, about)
-        except (Conflict, Unavailable) as error:
-            _log.debug("This process could not note itself: %s", error)
 
 
 def resumed(state: State) -> State:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.db import DatabaseService, Schema
+from app.db import DatabaseService, Schema, Unavailable
 from app.db.backend import Backend
 from app.db.transfer.live import fences
 from app.db.transfer.live.routing import RoutedDatabase
@@ -43,4 +43,4 @@ class RoutedBackend:
 
 def nowhere(reference: str) -> Backend:
     """There is no other database."""
-    raise AssertionError(f"{reference} was opened")
+    raise Unavailable(f"{reference} is not there.", retry_after=1)
