@@ -49,11 +49,11 @@ def here() -> DatabaseService:
     return open_database("memory:", SCHEMA)
 
 
-def load(service: DatabaseService) -> int:
-    """Fill a side; how many documents."""
+def load(service: DatabaseService, each: int = sized(500, 2_000)) -> int:
+    """Fill a side, with so many boats for each of two tenants; how many documents."""
     service.prepare(SCHEMA)
     for tenant in ("t1", "t2"):
-        fill(service, f"{tenant}/boats", some(sized(500, 2_000)))
+        fill(service, f"{tenant}/boats", some(each))
     fill(service, "t1/notes", edges())
     return len(held(service))
 
@@ -101,7 +101,7 @@ def test_one_that_is_cut_for_good_ends_the_copy_and_the_next_goes_on(
     near: DatabaseService, far: DatabaseService, here: DatabaseService, proxy: Proxy, which: str
 ) -> None:
     source, target, ours, theirs = sides(which, near, far, here)
-    number = load(ours)
+    number = load(ours, sized(1_000, 6_000))  # more than all rounds together carry over
     chance = random.Random(7)
     for _ in range(sized(2, 10)):
         after = [chance.randrange(20, 45)]
