@@ -23,7 +23,7 @@ from app.db.transfer.pacing import Patience
 _AIM: Final = 500_000
 _SURELY_TOO_LARGE: Final = MAX_BYTES + 2_000
 _FIRST, _LEAST = 100, 4
-_MOST_NEAR: Final = 300
+_MOST_NEAR: Final = 100
 """More do not pay where the database is in this process: they leave the processor's cache before they are looked at."""
 _MOST_FAR: Final = 1_000
 """A page from a server costs a round trip, and at the least what the server does for any page."""
