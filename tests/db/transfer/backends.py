@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from app.db import DatabaseService, open_database
-from tests.db.contract.sizes import sized
 from tests.db.couchdb_server import CouchBackend
 from tests.db.couchdb_server import fresh_prefix as couchdb_prefix
 from tests.db.dynamodb_server import DynamoBackend
@@ -41,7 +40,7 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fresh]:
                 backend = fresh_backend(url)
             stack.callback(backend.remove)
             # The emulator has no indexes: a page of many documents takes it seconds.
-            options = {"deadline": sized(3.0, 30.0)} if name == "firestore" else {}
+            options = {"deadline": 30.0} if name == "firestore" else {}
             opened = backend.open(SCHEMA, **options)
             stack.callback(opened.close)
             return opened
