@@ -20,11 +20,12 @@ from tests.firestore_installed import emulator_jar
 __all__ = ["FirestoreBackend", "Server", "free_port", "fresh_backend", "shared_url"]
 
 _MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-_HEAP = "-Xmx2g"
-"""The emulator keeps something of every document that ever was, and a run of all tests shares it: with a third of this
+_HEAP = "-Xmx3g"
+"""The emulator keeps something of every document that ever was, and a run of all tests shares it: with a quarter of this
 it ends up collecting garbage and little else."""
-DEADLINE = 10.0
-"""The emulator has no indexes and stops to collect garbage; the tests of deadlines set their own."""
+DEADLINE = 4.0
+"""The emulator stops now and then to collect garbage. Longer costs time, as whoever adds an index waits for so long;
+the tests of deadlines set their own."""
 LEASE = 0.1
 
 
