@@ -21,8 +21,8 @@ __all__ = ["FirestoreBackend", "Server", "free_port", "fresh_backend", "shared_u
 
 _MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 _HEAP = "-Xmx3g"
-"""The emulator keeps something of every document that ever was, and a run of all tests shares it: with a quarter of this
-it ends up collecting garbage and little else."""
+"""The emulator keeps something of every document that ever was, and a run of all tests shares it: with a quarter of
+this it ends up collecting garbage and little else."""
 DEADLINE = 4.0
 """The emulator stops now and then to collect garbage. Longer costs time, as whoever adds an index waits for so long;
 the tests of deadlines set their own."""
