@@ -101,7 +101,8 @@ class Checker:
             ids, waiting = read_changes(self._serving, _WAITING)
             if len(ids) == _WAITING:
                 return  # too many to tell: look again later
-            still = [key for key in still if key not in set(waiting)]
+            on_the_way = set(waiting)
+            still = [key for key in still if key not in on_the_way]
         self._suspects = []
         for start in range(0, len(still), _AT_ONCE):
             part = still[start : start + _AT_ONCE]

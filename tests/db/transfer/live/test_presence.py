@@ -124,11 +124,12 @@ def test_a_database_that_refused_the_password_is_not_asked_again(crossing: Cross
 
 
 def test_nobody_waits_while_the_other_database_hangs(crossing: Crossing, runner: Runner) -> None:
-    asked, answer = threading.Event(), threading.Event()
+    asked, answer, ended = threading.Event(), threading.Event(), threading.Event()
 
     def hangs(reference: str) -> Backend:
         asked.set()
         answer.wait(PATIENCE)
+        ended.set()
         raise Unavailable(f"{reference} does not answer.", retry_after=1)
 
     with closing(worker(crossing, hangs)) as service:
@@ -136,6 +137,6 @@ def test_nobody_waits_while_the_other_database_hangs(crossing: Crossing, runner:
         for number in range(30):
             service.save(BOATS, f"h-{number}", {"name": "h", "kind": "tug", "n": number})
             time.sleep(QUICK.lease / 5)
-        assert not answer.is_set()
+        assert not ended.is_set(), "it hung all the while"
         answer.set()
         assert [one.problem for one in told(crossing, service).workers] == ["two does not answer."]
