@@ -60,6 +60,8 @@ from app.errors import WherryError
 DEADLINE: Final = 2.5
 _READ_AT_MOST: Final = 300
 _WRITE_AT_ONCE: Final = 200
+_OLDEST_READ: Final = 30.0
+"""Seconds that a look into the past is used for. Firestore allows an hour, in its older documentation a minute."""
 
 
 class FirestoreSettings(Protocol):
@@ -213,7 +215,7 @@ class FirestoreDatabase(Backend):
         return min(_counted(answers), up_to)
 
     def _scan(self, collection: str, after: str | None, limit: int) -> ScanPage:
-        stored, more = self._scan_stored(collection, after, limit)
+        stored, more, _ = self._scan_stored(collection, after, limit)
         places = [self._place(one.name) for one in stored]
         found = [
             (Name(tenant, collection).path, decode_document(id, one))
@@ -221,16 +223,21 @@ class FirestoreDatabase(Backend):
         ]
         return ScanPage(found, _sealed(*places[-1]) if more else None)
 
-    def _scan_stored(self, collection: str, after: str | None, limit: int) -> tuple[list[Any], bool]:
-        """Stored documents of every tenant, and whether there may be more."""
+    def _scan_stored(
+        self, collection: str, after: str | None, limit: int, read_time: Any = None
+    ) -> tuple[list[Any], bool, Any]:
+        """Stored documents of every tenant, whether there may be more, and the time at which they were so, which
+        is ``read_time`` if that is given."""
         start = None
         if after is not None:
             tenant, id = _opened(after)
             start = self._document(Name(tenant, collection), id)
         request = scan_request(self._root, collection, start, limit)
+        if read_time is not None:
+            request.read_time.CopyFrom(read_time)
         answer, whole = self._client.stream_some("RunQuery", request, time.monotonic() + self._bulk_deadline)
         stored = list(_documents(answer))
-        return stored, bool(stored) and (len(stored) == limit or not whole)
+        return stored, bool(stored) and (len(stored) == limit or not whole), answer[-1].read_time
 
     # Writing
 
@@ -359,10 +366,14 @@ class FirestoreDatabase(Backend):
         return self._swapped(request)
 
     def backfill(self, entry: Entry, added: tuple[Index, ...]) -> None:
-        """See RegistryStore."""
+        """See RegistryStore. What is written meanwhile has its keys, and is not looked at: whoever always adds
+        documents at the end would be followed for ever."""
         after: str | None = None
+        read_time, began = None, time.monotonic()
         while True:
-            page, more = self._scan_stored(entry.name, after, _WRITE_AT_ONCE)
+            if time.monotonic() - began > _OLDEST_READ:
+                read_time, began = None, time.monotonic()
+            page, more, read_time = self._scan_stored(entry.name, after, _WRITE_AT_ONCE, read_time)
             for stored in page:
                 self._add_keys(stored.name, added, stored)
             if not more:
