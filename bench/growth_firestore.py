@@ -67,7 +67,7 @@ def _reads(client: Any, service: DatabaseService) -> Run:
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     assert isinstance(service, FirestoreDatabase)
-    root = service._root.partition("/documents/")[2]
+    root = service._paths.root.partition("/documents/")[2]
     collection = client.collection(*root.split("/"), "tenants", TENANT, COLLECTION)
     query = collection.where(filter=FieldFilter("status", "==", "open")).order_by("name").limit(PAGE + 1)
 

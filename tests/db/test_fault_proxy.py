@@ -136,7 +136,8 @@ def test_it_can_refuse_connections_and_listen_again(proxy: Asked | TcpProxy) -> 
         client.sendall(REQUEST[:10])
         proxy.refuse()
         with suppress(ConnectionResetError):
-            assert client.recv(1) == b""
+            while client.recv(1):
+                pass  # the server may have answered before
     with pytest.raises(ConnectionRefusedError):
         ask(proxy)
     proxy.listen()

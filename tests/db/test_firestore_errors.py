@@ -124,7 +124,7 @@ class TestProvoked:
             begun = call(
                 channel.unary_unary, "BeginTransaction", begin, raw.BeginTransactionResponse.meta.pb.FromString
             )
-            document = service._document(service._name(NOTES), "a")  # type: ignore[attr-defined]
+            document = service._paths.document(service._name(NOTES), "a")  # type: ignore[attr-defined]
             read = raw.BatchGetDocumentsRequest.meta.pb(
                 database=client.root, documents=[document], transaction=begun.transaction
             )

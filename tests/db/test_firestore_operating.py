@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.db import Collection, DatabaseService, Index, Put, Query, Schema, where
-from app.db.backends import firestore
+from app.db.backends import firestore_collections
 from app.db.backends.firestore_client import FirestoreClient
 from app.db.backends.firestore_fork import ForkGate
 from app.db.backends.firestore_indexes import index_configuration
@@ -215,22 +215,23 @@ class TestIndexes:
     def test_filling_an_index_does_not_follow_whoever_adds_documents_at_the_end(
         self, backend: FirestoreBackend, monkeypatch: pytest.MonkeyPatch, oldest: float
     ) -> None:
-        monkeypatch.setattr(firestore, "_WRITE_AT_ONCE", 4)
-        monkeypatch.setattr(firestore, "_OLDEST_READ", oldest)
+        monkeypatch.setattr(firestore_collections, "_FILLED_AT_ONCE", 4)
+        monkeypatch.setattr(firestore_collections, "_OLDEST_READ", oldest)
         with closing(backend.open(WITHOUT)) as old, closing(backend.open(WITH, deadline=0.5)) as new:
             fill(old, NOTES, {f"{n:02}": {"name": f"{n:02}", "status": "open"} for n in range(10)})
             pages: list[int] = []
-            scan_stored = new._scan_stored  # type: ignore[attr-defined]
+            reader: Any = new._reader  # type: ignore[attr-defined]
+            scan_once = reader.scan
 
             def scan(*args: Any) -> Any:
-                page = scan_stored(*args)
-                pages.append(len(page[0]))
+                page = scan_once(*args)
+                pages.append(len(page.stored))
                 if len(pages) < 8:
                     added = [f"{len(pages)}-{n}" for n in range(8)]
                     fill(old, NOTES, {id: {"name": id, "status": "open"} for id in added})
                 return page
 
-            new._scan_stored = scan  # type: ignore[attr-defined]
+            reader.scan = scan
             new.prepare()
             assert len(ids_of(new, NOTES, replace(OPEN, limit=100))) == 10 + 8 * min(7, len(pages))
             assert (pages == [4, 4, 2]) == bool(oldest)

@@ -5,10 +5,8 @@ Settings: ``FIRESTORE_PROJECT``; ``FIRESTORE_PREFIX`` (the top-level collection 
 ``FIRESTORE_EMULATOR`` (host:port, for tests). Needed right: roles/datastore.user. Limits of its own below the
 contract's: none; docs/backends/firestore.md tells about cost and rates.
 
-Layout: ``<prefix>/db/<collection>/<id>`` for the installation, ``<prefix>/db/tenants/<tenant>/<collection>/<id>`` for
-a tenant, ``<prefix>/db/_collections/<collection>`` for what app/db/index_registry.py knows. How a document is kept is
-told in firestore_codec.py, how it is written in firestore_writing.py. A query reads runs of Firestore's own
-single-field index on an order key.
+Where a document lies is told in firestore_paths.py, how it is kept in firestore_codec.py, how it is written in
+firestore_writing.py. A query reads runs of Firestore's own single-field index on an order key.
 """
 
 import time
@@ -16,40 +14,22 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Final, Protocol, Self
 from urllib.parse import SplitResult, parse_qs
 
-import orjson
-
 from app.db.backend import Backend
 from app.db.backends.firestore_client import FirestoreClient
-from app.db.backends.firestore_codec import (
-    KEYS,
-    decode_document,
-    decode_id,
-    encode_id,
-    field_path,
-    key_of,
-    put_keys,
-)
+from app.db.backends.firestore_codec import decode_document, encode_id
+from app.db.backends.firestore_collections import Collections
 from app.db.backends.firestore_doctor import examine
-from app.db.backends.firestore_errors import DRIVER_ERRORS, PRECONDITION, translate
-from app.db.backends.firestore_indexes import REGISTRY
-from app.db.backends.firestore_messages import BatchGetDocumentsRequest, CommitRequest, GetDocumentRequest, grpc
-from app.db.backends.firestore_queries import (
-    count_all_request,
-    count_requests,
-    key_name,
-    list_request,
-    scan_request,
-    spans_of,
-    walk_request,
-)
+from app.db.backends.firestore_errors import DRIVER_ERRORS, translate
+from app.db.backends.firestore_paths import Paths, sealed
+from app.db.backends.firestore_reading import AT_MOST, Reader
 from app.db.backends.firestore_writing import Entry as WriteEntry
-from app.db.backends.firestore_writing import Writer, check_request, entry_of, growing_waits
+from app.db.backends.firestore_writing import Writer, entry_of
 from app.db.backends.newer import Expecting, write_newer
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable, new_token, split_rev
 from app.db.errors import DatabaseError, InvalidQuery, NotFound, NotPrepared, Throttled, Unavailable
-from app.db.index_registry import LEASE, Entry, IndexRegistry, Leased
-from app.db.names import MAX_ID_BYTES, MAX_TENANT_BYTES, Name
+from app.db.index_registry import LEASE, Leased
+from app.db.names import Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan
 from app.db.schema import Collection, CollectionScope, Index, Schema
@@ -58,10 +38,7 @@ from app.db.writes import ANY, Expected, Outcome, Prepared
 from app.errors import WherryError
 
 DEADLINE: Final = 2.5
-_READ_AT_MOST: Final = 300
 _WRITE_AT_ONCE: Final = 200
-_OLDEST_READ: Final = 30.0
-"""Seconds that a look into the past is used for. Firestore allows an hour, in its older documentation a minute."""
 
 
 class FirestoreSettings(Protocol):
@@ -106,11 +83,15 @@ class FirestoreDatabase(Backend):
         if not prefix or "/" in prefix:
             raise WherryError("FIRESTORE_PREFIX must be a collection's name, such as wherry.")
         self._client = FirestoreClient(project, database, emulator=emulator, credentials=credentials)
-        self._root = f"{self._client.root}/documents/{encode_id(prefix)}/db"
         self._deadline = self.answers_within = deadline
         self._bulk_deadline = 2 * deadline
-        self._registry = IndexRegistry(self, lease=lease, longest_write=self._bulk_deadline)
-        self._writer = Writer(self._client, self._read_many, deadline)
+        self._paths = Paths(f"{self._client.root}/documents/{encode_id(prefix)}/db")
+        self._reader = Reader(self._client, self._paths, self._end, self._bulk_deadline)
+        self._writer = Writer(self._client, self._reader.many, deadline)
+        self._registered = Collections(
+            self._client, self._paths, self._reader, self._end, lease=lease, longest_write=self._bulk_deadline
+        )
+        self._registry = self._registered.registry
 
     @classmethod
     def from_settings(cls, settings: FirestoreSettings, schema: Schema | None, **options: Any) -> Self:
@@ -144,15 +125,15 @@ class FirestoreDatabase(Backend):
     def _get(self, name: Name, id: str) -> Document | None:
         if not self._is_there(name):
             return None
-        stored = self._read(self._document(name, id))
+        stored = self._reader.one(self._paths.document(name, id))
         return None if stored is None else decode_document(id, stored)
 
     def _get_many(self, name: Name, ids: list[str]) -> dict[str, Document]:
         found: dict[str, Document] = {}
         if self._is_there(name):
-            for start in range(0, len(ids), _READ_AT_MOST):
-                part = ids[start : start + _READ_AT_MOST]
-                stored = self._read_many([self._document(name, id) for id in part], self._end())
+            for start in range(0, len(ids), AT_MOST):
+                part = ids[start : start + AT_MOST]
+                stored = self._reader.many([self._paths.document(name, id) for id in part], self._end())
                 for id, one in zip(part, stored, strict=True):
                     if one is not None:
                         found[id] = decode_document(id, one)
@@ -162,88 +143,36 @@ class FirestoreDatabase(Backend):
         there = {name: self._is_there(name) for name, _ in keys}
         if not any(there.values()):
             return [None] * len(keys)
-        paths = [self._document(name, id) for name, id in keys]
-        stored = self._read_snapshot(paths)
+        paths = [self._paths.document(name, id) for name, id in keys]
+        stored = self._reader.together(paths)
         return [None if one is None else decode_document(id, one) for (_, id), one in zip(keys, stored, strict=True)]
-
-    def _read_snapshot(self, paths: list[str]) -> list[Any | None]:
-        """What one read-only transaction sees, which begins with this request and needs no end.
-
-        Google's emulator shows half of a commit even to those. There a commit of checks proves that all was there at
-        one moment; Google's service charges writes for that, and does not need it.
-        """
-        end = self._end()
-        for wait in growing_waits():
-            stored = self._read_many(paths, end, snapshot=True)
-            if not self._client.emulator or self._swapped(check_request(self._client.root, paths, stored)):
-                return stored
-            if time.monotonic() + wait >= end:
-                break
-            time.sleep(wait)
-        raise Throttled("Too many writers of these documents at once.", retry_after=1)
 
     def _walk(self, name: Name, walk: Walk) -> Slice:
         if not self._is_there(name):
             return Slice([], False)
-        spans = spans_of(walk)
-        after = None if walk.after is None else self._document(name, walk.after.id)
-        parent = self._parent(name)
-        requests = [walk_request(parent, name.collection, walk, span, after) for span in spans]
-        if len(requests) == 1:
-            # Of very large documents a part may come in time only: then the page is short, and goes on behind it.
-            answer, whole = self._client.stream_some("RunQuery", requests[0], self._end())
-            found = list(map(_identified, _documents(answer)))
-        else:
-            # All runs are asked for at once, then merged.
-            whole = True
-            key = key_name(walk) or ""
-            places = [
-                ((key_of(stored, key) or b"")[len(span.prefix) :], *_identified(stored))
-                for span, answer in zip(spans, self._client.stream("RunQuery", requests, self._end()), strict=True)
-                for stored in _documents(answer)
-            ]
-            places.sort(key=lambda place: place[:2], reverse=walk.descending)
-            found = [(id, stored) for _, id, stored in places]
+        found, whole = self._reader.walk(name, walk)
         documents = [decode_document(id, stored) for id, stored in found[: walk.limit]]
         return Slice(documents, len(found) > walk.limit or not whole)
 
     def _count(self, name: Name, plan: Plan, up_to: int) -> int:
-        if not self._is_there(name):
-            return 0
-        requests = count_requests(self._parent(name), name.collection, plan, up_to)
-        answers = self._client.stream("RunAggregationQuery", requests, self._end())
-        return min(_counted(answers), up_to)
+        return self._reader.count(name, plan, up_to) if self._is_there(name) else 0
 
     def _scan(self, collection: str, after: str | None, limit: int) -> ScanPage:
-        stored, more, _ = self._scan_stored(collection, after, limit)
-        places = [self._place(one.name) for one in stored]
+        stored, more, _ = self._reader.scan(collection, after, limit)
+        places = [self._paths.place(one.name) for one in stored]
         found = [
             (Name(tenant, collection).path, decode_document(id, one))
             for (tenant, id), one in zip(places, stored, strict=True)
         ]
-        return ScanPage(found, _sealed(*places[-1]) if more else None)
-
-    def _scan_stored(
-        self, collection: str, after: str | None, limit: int, read_time: Any = None
-    ) -> tuple[list[Any], bool, Any]:
-        """Stored documents of every tenant, whether there may be more, and the time at which they were so, which
-        is ``read_time`` if that is given."""
-        start = None
-        if after is not None:
-            tenant, id = _opened(after)
-            start = self._document(Name(tenant, collection), id)
-        request = scan_request(self._root, collection, start, limit)
-        if read_time is not None:
-            request.read_time.CopyFrom(read_time)
-        answer, whole = self._client.stream_some("RunQuery", request, time.monotonic() + self._bulk_deadline)
-        stored = list(_documents(answer))
-        return stored, bool(stored) and (len(stored) == limit or not whole), answer[-1].read_time
+        return ScanPage(found, sealed(*places[-1]) if more else None)
 
     # Writing
 
     def _save(self, name: Name, id: str, portable: Portable, expect: Expected) -> str:
         leased = self._writable(name)
-        entry = entry_of(Prepared(name, id, expect, portable, False), self._document(name, id), leased.entry.written)
+        entry = entry_of(
+            Prepared(name, id, expect, portable, False), self._paths.document(name, id), leased.entry.written
+        )
         (rev,) = self._writer.commit([entry])
         self._look_back([(leased, entry)])
         return str(rev)
@@ -252,12 +181,13 @@ class FirestoreDatabase(Backend):
         if not self._is_there(name):
             raise NotFound(name.path, id)
         write = Prepared(name, id, expect, None, True)
-        self._writer.commit([entry_of(write, self._document(name, id), (), must_exist=True)])
+        self._writer.commit([entry_of(write, self._paths.document(name, id), (), must_exist=True)])
 
     def _commit(self, writes: list[Prepared]) -> list[str | None]:
         leases = {write.name: self._writable(write.name) for write in writes}
         entries = [
-            entry_of(write, self._document(write.name, write.id), leases[write.name].entry.written) for write in writes
+            entry_of(write, self._paths.document(write.name, write.id), leases[write.name].entry.written)
+            for write in writes
         ]
         revs = self._writer.commit(entries)
         self._look_back([(leases[entry.name], entry) for entry in entries])
@@ -279,7 +209,7 @@ class FirestoreDatabase(Backend):
                 WriteEntry(
                     name,
                     id,
-                    self._document(name, id),
+                    self._paths.document(name, id),
                     expect,
                     portable,
                     False,
@@ -305,7 +235,7 @@ class FirestoreDatabase(Backend):
                 current = self._registry.read(entry.name.collection)
                 added = tuple(index for index in current.written if index not in entry.indexes) if current else ()
                 if added:
-                    self._add_keys(entry.path, added)
+                    self._registered.add_keys(entry.path, added)
 
     # Collections and their indexes
 
@@ -344,67 +274,6 @@ class FirestoreDatabase(Backend):
             leased = self._lease(name)
         return leased
 
-    def read_entry(self, name: str) -> str | None:
-        """See RegistryStore."""
-        stored = self._read(f"{self._root}/{REGISTRY}/{name}")
-        return None if stored is None else str(stored.fields["entry"].string_value)
-
-    def swap_entry(self, name: str, old: str | None, new: str) -> bool:
-        """See RegistryStore."""
-        path = f"{self._root}/{REGISTRY}/{name}"
-        request = CommitRequest(database=self._client.root)
-        write = request.writes.add()
-        write.update.name = path
-        write.update.fields["entry"].string_value = new
-        if old is None:
-            write.current_document.exists = False
-        else:
-            stored = self._read(path)
-            if stored is None or stored.fields["entry"].string_value != old:
-                return False
-            write.current_document.update_time.CopyFrom(stored.update_time)
-        return self._swapped(request)
-
-    def backfill(self, entry: Entry, added: tuple[Index, ...]) -> None:
-        """See RegistryStore. What is written meanwhile has its keys, and is not looked at: whoever always adds
-        documents at the end would be followed for ever."""
-        after: str | None = None
-        read_time, began = None, time.monotonic()
-        while True:
-            if time.monotonic() - began > _OLDEST_READ:
-                read_time, began = None, time.monotonic()
-            page, more, read_time = self._scan_stored(entry.name, after, _WRITE_AT_ONCE, read_time)
-            for stored in page:
-                self._add_keys(stored.name, added, stored)
-            if not more:
-                return
-            after = _sealed(*self._place(page[-1].name))
-
-    def _add_keys(self, path: str, added: tuple[Index, ...], stored: Any | None = None) -> None:
-        """Set a document's keys of these indexes, where they are not right, as long as it is there."""
-        while stored is not None or (stored := self._read(path)) is not None:
-            request = CommitRequest(database=self._client.root)
-            write = request.writes.add()
-            write.update.name = path
-            put_keys(write.update.fields[KEYS].map_value.fields, decode_document("", stored), added)
-            if all(key_of(stored, index.name) == key_of(write.update, index.name) for index in added):
-                return
-            write.update_mask.field_paths.extend([field_path(KEYS, index.name) for index in added])
-            write.current_document.update_time.CopyFrom(stored.update_time)
-            if self._swapped(request):
-                return
-            stored = None
-
-    def _swapped(self, request: Any) -> bool:
-        """Send a commit with a precondition; whether that held."""
-        try:
-            self._client.write("Commit", request, self._end())
-        except grpc.RpcError as error:
-            if error.code() in PRECONDITION or error.code() is grpc.StatusCode.ABORTED:
-                return False
-            raise
-        return True
-
     # Operating
 
     def _prepare(self, schema: Schema, dry_run: bool) -> list[str]:
@@ -424,90 +293,21 @@ class FirestoreDatabase(Backend):
         return done
 
     def _collections(self) -> Iterable[CollectionInfo]:
-        (answer,) = self._client.stream("RunQuery", [list_request(self._root, REGISTRY)], self._end())
-        for stored in _documents(answer):
-            name = stored.name.rpartition("/")[2]
-            yield CollectionInfo(name, Entry.decode(name, stored.fields["entry"].string_value).scope)
+        return (CollectionInfo(entry.name, entry.scope) for entry in self._registered.entries())
 
     def _estimate(self, collection: str) -> int:
-        request = count_all_request(self._root, collection)
-        return _counted(self._client.stream("RunAggregationQuery", [request], self._end()))
+        return self._reader.count_all(collection)
 
     def _ping(self) -> None:
-        self._read(f"{self._root}/{REGISTRY}/_")
+        self._registered.ping()
 
     def _doctor(self) -> list[Finding]:
-        return examine(self._client, self._root, self.schema, self._prepare(self.schema, dry_run=True), self._deadline)
+        return examine(
+            self._client, self._paths.root, self.schema, self._prepare(self.schema, dry_run=True), self._deadline
+        )
 
     def _translate(self, error: Exception) -> DatabaseError:
         return translate(error)
 
-    # Requests
-
     def _end(self) -> float:
         return bounded(time.monotonic() + self._deadline)
-
-    def _parent(self, name: Name) -> str:
-        return f"{self._root}/tenants/{encode_id(name.tenant)}" if name.tenant else self._root
-
-    def _document(self, name: Name, id: str) -> str:
-        return f"{self._parent(name)}/{name.collection}/{encode_id(id)}"
-
-    def _place(self, path: str) -> tuple[str, str]:
-        """The tenant ("" for the installation) and the id of a stored document's path."""
-        steps = path.removeprefix(self._root + "/").split("/")
-        return (decode_id(steps[1]) if len(steps) == 4 else "", decode_id(steps[-1]))
-
-    def _read(self, path: str) -> Any | None:
-        """A stored document, or None."""
-        end = self._end()
-        try:
-            return self._client.read("GetDocument", GetDocumentRequest(name=path), end)
-        except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.NOT_FOUND:
-                raise
-            if (error.details() or "").startswith("Document"):
-                return None
-        # A database that does not exist is "not found" too, and that is no absence: a batch tells them apart.
-        (stored,) = self._read_many([path], end)
-        return stored
-
-    def _read_many(self, paths: list[str], end: float, snapshot: bool = False) -> list[Any | None]:
-        """The stored documents in the order of the paths, None for those that are not there."""
-        request = BatchGetDocumentsRequest(database=self._client.root, documents=dict.fromkeys(paths))
-        if snapshot:
-            request.new_transaction.read_only.SetInParent()
-        (answer,) = self._client.stream("BatchGetDocuments", [request], end)
-        found = {part.found.name: part.found for part in answer if part.HasField("found")}
-        return [found.get(path) for path in paths]
-
-
-def _documents(answer: list[Any]) -> Iterable[Any]:
-    """The stored documents of a query's answer, some parts of which only tell of progress."""
-    return (part.document for part in answer if part.HasField("document"))
-
-
-def _counted(answers: Iterable[list[Any]]) -> int:
-    """The sum of the counts in aggregations' answers."""
-    return sum(int(part.result.aggregate_fields["n"].integer_value) for answer in answers for part in answer)
-
-
-def _identified(stored: Any) -> tuple[str, Any]:
-    return decode_id(stored.name.rpartition("/")[2]), stored
-
-
-def _sealed(tenant: str, id: str) -> str:
-    return orjson.dumps([tenant, id]).decode()
-
-
-def _opened(after: str) -> tuple[str, str]:
-    try:
-        place = orjson.loads(after)
-        if type(place) is not list:
-            raise ValueError
-        tenant, id = place
-        if not (0 < len(id.encode()) <= MAX_ID_BYTES and len(tenant.encode()) <= MAX_TENANT_BYTES):
-            raise ValueError
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InvalidQuery("not a place in this scan", name="after") from error
-    return tenant, id

@@ -229,6 +229,17 @@ def check_request(root: str, paths: Sequence[str], stored: Sequence[Any | None])
     return request
 
 
+def compare_and_swap(client: FirestoreClient, request: Any, end: float) -> bool:
+    """Send a commit with preconditions; whether they held."""
+    try:
+        client.write("Commit", request, end)
+    except grpc.RpcError as error:
+        if error.code() in PRECONDITION or error.code() is grpc.StatusCode.ABORTED:
+            return False
+        raise
+    return True
+
+
 def _put_write(write: Any, entry: Entry, time_: tuple[int, int] | None) -> None:
     if entry.portable is not None:
         write.update.name = entry.path

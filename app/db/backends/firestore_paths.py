@@ -1,0 +1,57 @@
+"""Where things lie in a Firestore database, and how a place in a scan is written down.
+
+``<prefix>/db/<collection>/<id>`` for the installation, ``<prefix>/db/tenants/<tenant>/<collection>/<id>`` for a tenant,
+``<prefix>/db/_collections/<collection>`` for what app/db/index_registry.py knows.
+"""
+
+from dataclasses import dataclass
+
+import orjson
+
+from app.db.backends.firestore_codec import decode_id, encode_id
+from app.db.backends.firestore_indexes import REGISTRY
+from app.db.errors import InvalidQuery
+from app.db.names import MAX_ID_BYTES, MAX_TENANT_BYTES, Name
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The paths below ``root``, the document that everything of one prefix lies under."""
+
+    root: str
+
+    def parent(self, name: Name) -> str:
+        """What a collection lies in."""
+        return f"{self.root}/tenants/{encode_id(name.tenant)}" if name.tenant else self.root
+
+    def document(self, name: Name, id: str) -> str:
+        """Where a document is."""
+        return f"{self.parent(name)}/{name.collection}/{encode_id(id)}"
+
+    def entry(self, collection: str) -> str:
+        """Where the registry's entry of a collection is."""
+        return f"{self.root}/{REGISTRY}/{collection}"
+
+    def place(self, path: str) -> tuple[str, str]:
+        """The tenant ("" for the installation) and the id of a document's path."""
+        steps = path.removeprefix(self.root + "/").split("/")
+        return (decode_id(steps[1]) if len(steps) == 4 else "", decode_id(steps[-1]))
+
+
+def sealed(tenant: str, id: str) -> str:
+    """A place in a scan as text."""
+    return orjson.dumps([tenant, id]).decode()
+
+
+def opened(after: str) -> tuple[str, str]:
+    """The tenant and the id of ``sealed``'s text. Raises InvalidQuery for any other."""
+    try:
+        place = orjson.loads(after)
+        if type(place) is not list:
+            raise ValueError
+        tenant, id = place
+        if not (0 < len(id.encode()) <= MAX_ID_BYTES and len(tenant.encode()) <= MAX_TENANT_BYTES):
+            raise ValueError
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InvalidQuery("not a place in this scan", name="after") from error
+    return tenant, id
