@@ -6,7 +6,7 @@ databases, so that it is found wherever somebody looks. ``command`` is what some
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from secrets import token_hex
 from typing import Any, Final, Literal
@@ -77,7 +77,8 @@ def read_run(service: Backend) -> Run | None:
 def write_run(services: Sequence[Backend], run: Run, *, claim: bool = False) -> Run:
     """Put it on the boards, with the next beat. The first must take it, the others may be out of reach.
 
-    Displaced if another runner stands on the first, unless this one is to take its place (``claim``).
+    Displaced if another runner stands on the first, unless this one is to take its place (``claim``): then all must
+    take it.
     """
     told = replace(run, beat=run.beat + 1, at=time.time())
     document = {**asdict(told), "first": list(told.first)}
@@ -93,7 +94,7 @@ def write_run(services: Sequence[Backend], run: Run, *, claim: bool = False) -> 
         except Conflict as error:
             raise Displaced from error
     for service in others:
-        with suppress(DatabaseError):
+        with nullcontext() if claim else suppress(DatabaseError):
             service.save(STATE, RUN, document)
     return told
 
@@ -123,9 +124,21 @@ class Command:
 
 
 def send_command(services: Sequence[Backend], command: Command) -> None:
-    """Ask the runner; the latest command counts."""
+    """Ask the runner; the latest command counts. The first must take it, the others may be out of reach."""
+    first, *others = services
+    first.save(STATE, COMMAND, asdict(command))
+    for service in others:
+        with suppress(DatabaseError):
+            service.save(STATE, COMMAND, asdict(command))
+
+
+def withdraw_command(services: Sequence[Backend], command: Command) -> None:
+    """Take back what no runner has answered, so that none obeys it some day, as far as the databases can be reached."""
     for service in services:
-        service.save(STATE, COMMAND, asdict(command))
+        with suppress(DatabaseError):
+            found = _read(service, COMMAND)
+            if found is not None and found["id"] == command.id:
+                service.delete(STATE, COMMAND, found["_rev"])
 
 
 def read_command(service: Backend) -> Command | None:

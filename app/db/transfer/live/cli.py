@@ -7,27 +7,31 @@ exit status 1. Every command may be given again at any time.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 import click
 import orjson
 
+from app.db.backend import Backend
 from app.db.cli_errors import one_sentence
 from app.db.errors import Unavailable
 from app.db.flask_ext import SETTINGS_OF, command_application, command_schema
 from app.db.transfer.copying import CopyOptions
 from app.db.transfer.errors import TransferRefused
-from app.db.transfer.live.board import Command, is_alive, read_run, send_command
-from app.db.transfer.live.ends import End
+from app.db.transfer.live.board import Command, is_alive, read_run, send_command, withdraw_command
+from app.db.transfer.live.ending import end_alone
+from app.db.transfer.live.ends import End, look
 from app.db.transfer.live.peers import check_reference, open_peer, reference_of
 from app.db.transfer.live.runner import Runner
-from app.db.transfer.live.state import State, read_state
+from app.db.transfer.live.state import read_state
 from app.db.transfer.live.status import Status, read_status
 from app.db.transfer.live.tail import Superseded
 from app.db.transfer.progress import make_progress
 
 _PATIENCE: Final = 60.0
+_COPY_PATIENCE: Final = 10.0
+_HOPS: Final = 12
 
 
 @click.group("live")
@@ -53,10 +57,14 @@ def start(references: tuple[str, ...], rate: float | None, into_existing: bool) 
     """
     if len(references) > 2:
         raise click.UsageError("At most SOURCE and TARGET.")
-    options = CopyOptions(rate=rate, into_existing=into_existing)
+    if not command_application().extensions["settings"].live_migration:
+        raise TransferRefused("LIVE_MIGRATION is off: processes that do not look where the data is would stay behind.")
+    # A short patience: the runner itself waits for as long as it takes, and hears commands meanwhile.
+    options = CopyOptions(rate=rate, into_existing=into_existing, patience=_COPY_PATIENCE)
     options.check()
-    source = references[0] if len(references) == 2 else _own_reference()
-    with _end(source, "SOURCE") as first, _end(references[-1], "TARGET") as second:
+    with ExitStack() as stack:
+        first = stack.enter_context(_end(references[0], "SOURCE") if len(references) == 2 else _home())
+        second = stack.enter_context(_end(references[-1], "TARGET"))
         runner = Runner(first, second, command_schema(), make_progress(), options=options)
         runner.begin()
         click.echo(f"{first.name} -> {second.name}. Stop with Ctrl-C: the same command goes on later.", err=True)
@@ -82,7 +90,7 @@ def start(references: tuple[str, ...], rate: float | None, into_existing: bool) 
 @one_sentence()
 def status(as_json: bool) -> None:
     """Say how far the migration is: phase, lag, rate, differences, and the workers that were seen."""
-    with _entrance() as (home, _):
+    with _home() as home:
         found = read_status(home.service)
         if as_json:
             click.echo(orjson.dumps(found.to_json(), option=orjson.OPT_INDENT_2).decode())
@@ -100,43 +108,66 @@ def cutover(force: bool) -> None:
 
 @live_commands.command()
 @click.option("--force", is_flag=True, help="Although the two sides are not known to be equal.")
+@click.option("--other-lost", is_flag=True, help="Before a cut-over: give up without TARGET, which is lost for good.")
 @one_sentence()
-def rollback(force: bool) -> None:
+def rollback(force: bool, other_lost: bool) -> None:
     """Go back to the source; before a cut-over: give the migration up."""
-    _command(Command("rollback", force=force))
+    _command(Command("rollback", force=force), other_lost=other_lost)
 
 
 @live_commands.command()
 @click.option("--keep-rollback", is_flag=True, help="Let the source go on following the target.")
+@click.option("--other-lost", is_flag=True, help="Finish without SOURCE, which is lost for good.")
 @one_sentence()
-def finish(keep_rollback: bool) -> None:
+def finish(keep_rollback: bool, other_lost: bool) -> None:
     """After a cut-over: stay on the target for good. From then on there is no way back but another migration."""
-    _command(Command("finish", keep_rollback=keep_rollback))
+    if keep_rollback and other_lost:
+        raise click.UsageError("--keep-rollback needs the other database, which --other-lost says is lost.")
+    _command(Command("finish", keep_rollback=keep_rollback), other_lost=other_lost)
 
 
-def _command(command: Command) -> None:
+def _command(command: Command, *, other_lost: bool = False) -> None:
     """Ask the runner, or do it here if there is none."""
-    with _entrance() as (home, state):
+    with _home() as home:
+        state = read_state(home.service)
         if state is None:
             raise TransferRefused("No migration is under way: 'wherry db live start TARGET' begins one.")
+        if other_lost:
+            click.echo(end_alone(home, state, command.action))
+            return
         with _end(state.peer, "The other database") as peer:
-            ends = (home, peer) if state.role == "source" else (peer, home)
-            if is_alive(ends[0].service):
-                send_command([end.service for end in ends], command)
-                said = _answer(ends, command)
-            else:
-                said = _do(ends, command)
-        click.echo(said)
+            click.echo(_ask((home, peer) if state.role == "source" else (peer, home), command))
 
 
-def _answer(ends: tuple[End, End], command: Command) -> str:
+def _ask(ends: tuple[End, End], command: Command) -> str:
+    try:
+        serving = look(*ends).serving
+    except Unavailable as outage:
+        raise TransferRefused(
+            f"One of the two databases is away: {outage} Try again. If it is lost for good: 'wherry db live rollback"
+            " --other-lost' before the cut-over, 'wherry db live finish --other-lost' after it."
+        ) from outage
+    # The serving side first: it must take the command, and its board is the one that is read.
+    services = [end.service for end in sorted(ends, key=lambda end: end is not serving)]
+    if not is_alive(services[0]):
+        return _do(ends, command)
+    send_command(services, command)
+    return _answer(services, command)
+
+
+def _answer(services: list[Backend], command: Command) -> str:
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
-        run = read_run(ends[0].service)
-        if run is not None and run.answer.get("id") == command.id:
-            return _said(run.answer)
+        for service in services:  # a switch changes where the runner writes first
+            run = read_run(service)
+            if run is not None and run.answer.get("id") == command.id:
+                return _said(run.answer)
         time.sleep(0.2)
-    raise TransferRefused(f"The runner has not answered for {_PATIENCE:.0f} seconds: see 'wherry db live status'.")
+    withdraw_command(services, command)
+    raise TransferRefused(
+        f"The runner has not answered for {_PATIENCE:.0f} seconds, and the command is withdrawn: see 'wherry db live"
+        " status'."
+    )
 
 
 def _do(ends: tuple[End, End], command: Command) -> str:
@@ -194,10 +225,20 @@ def _end(reference: str, role: str) -> Iterator[End]:
 
 
 @contextmanager
-def _entrance() -> Iterator[tuple[End, State | None]]:
-    """The application's own database, and what it says of a migration."""
-    with _end(_own_reference(), "The application's database") as home:
-        yield home, read_state(home.service)
+def _home() -> Iterator[End]:
+    """The application's own database; where its data has moved for good, the one that it has moved to."""
+    with ExitStack() as stack:
+        home = stack.enter_context(_end(_own_reference(), "The application's database"))
+        for _ in range(_HOPS):
+            state = read_state(home.service)
+            if state is None or state.phase != "moved":
+                break
+            peer = stack.enter_context(_end(state.peer, "The database that the data has moved to"))
+            theirs = read_state(peer.service)
+            if theirs is not None and theirs.migration == state.migration:
+                break  # a migration between these two is under way
+            home = peer
+        yield home
 
 
 def _own_reference() -> str:

@@ -38,6 +38,7 @@ R = TypeVar("R")
 _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _CHUNK: Final = 500
 _TRIES: Final = 20
+_MARKED_AT_ONCE: Final = 100
 _LEFT: Final = (
     "It is not known whether this was saved, as the data was moved to another database meanwhile: look before saving it"
     " again."
@@ -286,12 +287,19 @@ class RoutedDatabase(DatabaseService):
     def _look_back(self, view: View, keys: list[Key]) -> None:
         """After a plain write that was late: let a migration that began meanwhile look at these documents.
 
-        Unavailable with an unknown outcome if the database has been left meanwhile, or is being left.
+        Unavailable with an unknown outcome if the database has been left meanwhile, is being left, or does not tell.
         """
-        while keys:
+        try:
+            for start in range(0, len(keys), _MARKED_AT_ONCE):
+                self._let_look(view, keys[start : start + _MARKED_AT_ONCE])
+        except DatabaseError as error:
+            raise Unavailable(_LEFT, retry_after=2.0, outcome="unknown") from error
+
+    def _let_look(self, view: View, keys: list[Key]) -> None:
+        while True:
             newer = self._where.look()
             if newer.service is not view.service or newer.mode == "paused":
-                raise Unavailable(_LEFT, retry_after=2.0, outcome="unknown")
+                raise Unavailable(_LEFT, retry_after=2.0)
             if newer.fences is None:
                 return
             with suppress(Conflict):  # the fences changed: look again

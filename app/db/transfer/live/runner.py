@@ -6,8 +6,8 @@ the migration stands and goes on. A runner that was held up meanwhile is fenced 
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from secrets import token_hex
 from typing import Any, Final
 
 from app.db.errors import DatabaseError, Unavailable
@@ -18,13 +18,14 @@ from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import same_database
 from app.db.transfer.live import fences, switch
 from app.db.transfer.live.backfilling import backfill
+from app.db.transfer.live.beginning import check_beginning, tell_both
 from app.db.transfer.live.board import DEAD_AFTER, Command, is_alive, read_command, read_run
 from app.db.transfer.live.changes import count_changes
 from app.db.transfer.live.checking import Checker
 from app.db.transfer.live.ends import End, Place, look
 from app.db.transfer.live.presence import read_workers
 from app.db.transfer.live.seat import Seat
-from app.db.transfer.live.state import State, Timing
+from app.db.transfer.live.state import State, Timing, read_state
 from app.db.transfer.live.tail import Superseded, Tail
 from app.db.transfer.progress import Progress
 
@@ -32,6 +33,11 @@ _SMALL_LAG: Final = 1_000
 _AT_ONCE: Final = 500
 _IDLE: Final = 0.1
 _REST: Final = 1.0
+_COMMANDS_EVERY: Final = 1.0
+
+
+class _Asked(Exception):
+    """Somebody wants something: the backfill is left for it, and gone on with afterwards."""
 
 
 class Runner:
@@ -63,49 +69,36 @@ class Runner:
         self._tail: Tail | None = None
         self._checker: Checker | None = None
         self._done = ""
+        self._looked = 0.0
+        self._serving: End | None = None
 
     # Beginning
 
     def begin(self) -> None:
-        """Claim the place: TransferRefused if another runner is at work, or the two are the same database."""
-        for end in (self.first, self.second):
-            fences.prepare(end.service)
+        """Claim the place: TransferRefused if another runner is at work, the two are the same database, or TARGET may
+        not be filled."""
         if same_database(self.first.service, self.second.service):
             raise TransferRefused("SOURCE and TARGET are the same database: there is nothing to carry over.")
         place = look(self.first, self.second)
+        if place.state is not None and (place.state.role == "source") != (place.serving is self.first):
+            # Named the other way round: the roles stand in the states.
+            self.first, self.second = self.second, self.first
+            self._seat = Seat(self.first, self.second)
         known = read_run(place.serving.service)
         if known is not None and place.state is not None and is_alive(place.serving.service, self._dead_after):
             raise TransferRefused(f"Another runner is at work: {known.owner}.")
         if place.state is None:
-            self._start(place)
-        elif place.state.role == "target" and place.serving is self.first and not place.switching:
-            # Named the other way round, after a switch: the roles stand in the states.
-            self.first, self.second = self.second, self.first
-            self._seat = Seat(self.first, self.second)
+            check_beginning(self.first, self.second, place, self._options)
+        for end in (self.first, self.second):
+            fences.prepare(end.service)
+        if place.state is None:
+            tell_both(self.first, self.second, place, self._crash)
         if known is not None and place.state is not None:
             self._seat.succeed(known)
         last = read_command(place.serving.service)
         self._done = "" if last is None else last.id
         self._claim()
         self._seat.begin_to_beat()
-
-    def _start(self, place: Place) -> None:
-        """Both sides get their word, the target first: it serves nobody."""
-        if place.others is not None and place.others.phase != "moved":
-            raise TransferRefused(f"{place.other.name} takes part in another migration.")
-        if place.serving is not self.first:
-            raise TransferRefused(
-                f"The data of {self.first.name} has moved to {self.second.name} for good: to move it back, name"
-                f" {self.second.name} as the source."
-            )
-        migration = token_hex(8)
-        epoch = 1 if place.others is None else place.others.epoch + 1
-        there = State("moved", epoch, self.first.reference, "target", migration)
-        fences.swap_state(self.second.service, place.others, there, fences=True)
-        self._crash("target told")
-        here = State("capturing", epoch + 1, self.second.reference, "source", migration)
-        fences.swap_state(self.first.service, None, here, fences=True)
-        self._crash("source told")
 
     def _claim(self) -> None:
         """From now on no other runner writes anything."""
@@ -123,6 +116,7 @@ class Runner:
         if self._seat.lost.is_set():
             raise Superseded
         place = look(self.first, self.second)
+        self._serving = place.serving
         self._seat.note(serving=place.serving.name)
         try:
             self._next(place)
@@ -138,6 +132,9 @@ class Runner:
             self._progress.note(text)
         self._seat.note(note=text)
         self._seat.sleep(_REST)
+        with suppress(Unavailable):
+            if self._serving is not None and read_state(self._serving.service) is None:
+                self.over = True  # given up without the other database
 
     def _next(self, place: Place) -> None:
         state = place.state
@@ -149,6 +146,8 @@ class Runner:
             self._forget_views()
         elif state.phase == "paused":
             switch.take_back(place.serving, state)
+        elif not state.filled and (command := self._asked(place)) is not None:
+            self._obey(place, command)
         elif not state.armed:
             self._stage("arming", "Waiting until every worker leaves change records.")
             self._seat.sleep(self._timing.arming)
@@ -162,18 +161,32 @@ class Runner:
     def _backfill(self, place: Place, state: State) -> None:
         """Copy everything, once. What is written meanwhile leaves records, for afterwards."""
         self._stage("backfill")
+        self._guard(place.other, on=False)  # it may be one that was left for good, and is gone back to
+
+        def told(documents: int, total: int | None) -> None:
+            self._seat.note(copied=self._seat.run.copied + documents, total=total or self._seat.run.total)
+            if time.monotonic() - self._looked >= _COMMANDS_EVERY:
+                self._looked = time.monotonic()
+                if self._asked(place) is not None:
+                    raise _Asked
+
         ends = (place.serving.service, place.other.service)
-        report = backfill(
-            *ends, state.migration, self._options, self._progress, self._told, self._seat.lost, self._schema
-        )
+        try:
+            report = backfill(
+                *ends, state.migration, self._options, self._progress, told, self._seat.lost, self._schema
+            )
+        except _Asked:
+            return
         self._crash("copied")
         first = tuple(f"{one.collection}/{one.id}: {one.reason}" for one in report.rejections)
         self._seat.note(rejected=report.rejected, first=first)
         fences.swap_state(place.serving.service, state, replace(state, filled=True))
         self._crash("filled")
 
-    def _told(self, documents: int, total: int | None) -> None:
-        self._seat.note(copied=self._seat.run.copied + documents, total=total or self._seat.run.total)
+    def _asked(self, place: Place) -> Command | None:
+        """What is wanted and not done yet."""
+        command = read_command(place.serving.service)
+        return None if command is None or command.id == self._done else command
 
     def _follow(self, place: Place) -> None:
         """Tail, verify, and do what is asked for."""
@@ -188,9 +201,8 @@ class Runner:
         if tail.rejected or checker.clean:
             first = tuple(f"{one.collection}/{one.id}: {one.reason}" for one in tail.rejected.values())[:20]
             self._seat.note(rejected=len(tail.rejected), first=first)
-        command = read_command(place.serving.service)
-        if command is not None and command.id != self._done:
-            self._obey(place, command, tail, checker)
+        if (command := self._asked(place)) is not None:
+            self._obey(place, command)
             return
         if carried < _AT_ONCE:  # else the tail is behind, and goes first
             busy = checker.step() or carried > 0
@@ -203,11 +215,11 @@ class Runner:
             if not busy:
                 self._seat.sleep(_IDLE)
 
-    def _obey(self, place: Place, command: Command, tail: Tail, checker: Checker) -> None:
+    def _obey(self, place: Place, command: Command) -> None:
         """Do it, and say on the board what became of it."""
         self._done = command.id
         try:
-            said = self._do(place, command, tail, checker)
+            said = self._do(place, command)
         except (TransferRefused, DatabaseError) as error:
             self._seat.note(answer={"id": command.id, "ok": False, "said": str(error)})
             if not isinstance(error, TransferRefused) or isinstance(error, switch.TooSlow):
@@ -216,7 +228,7 @@ class Runner:
             self._seat.note(answer={"id": command.id, "ok": True, "said": said})
         self._seat.tell()
 
-    def _do(self, place: Place, command: Command, tail: Tail, checker: Checker) -> str:
+    def _do(self, place: Place, command: Command) -> str:
         serving_target = place.serving is self.second
         if command.action == "cutover" and serving_target:
             return f"{self.second.name} serves already."
@@ -230,12 +242,17 @@ class Runner:
             return f"{self.second.name} serves, and {self.first.name} goes on following it."
         if command.action == "rollback" and not serving_target:
             switch.forget(place, self._timing)
+            if place.others is not None and place.others.left:
+                self._guard(place.other, on=True)  # as it was
             self._end(look(self.first, self.second), "forgotten")
             return f"Rolled back. {self.first.name} serves as before, and {self.second.name} is not followed any more."
-        self._move(place, command, tail, checker)
+        if place.state is None or not place.state.filled:
+            raise TransferRefused("Not everything has been copied yet: 'wherry db live status' tells how far it is.")
+        self._move(place, command)
         return f"{self._seat.run.serving} serves now. Writes paused for {self._seat.run.pause:.1f} s."
 
-    def _move(self, place: Place, command: Command, tail: Tail, checker: Checker) -> None:
+    def _move(self, place: Place, command: Command) -> None:
+        tail, checker = self._views(place)
         lag, _ = count_changes(place.serving.service, _SMALL_LAG + 1)
         if lag > _SMALL_LAG:
             raise TransferRefused(

@@ -9,7 +9,8 @@ from secrets import token_hex
 from threading import Event, RLock, Thread
 from typing import Any, Final
 
-from app.db.errors import DatabaseError
+from app.db.errors import DatabaseError, Unavailable
+from app.db.transfer.errors import TransferRefused
 from app.db.transfer.live import fences
 from app.db.transfer.live.board import BEAT, Displaced, Run, write_run
 from app.db.transfer.live.changes import count_changes
@@ -17,6 +18,8 @@ from app.db.transfer.live.ends import End, look
 from app.db.transfer.live.tail import Superseded
 
 _LAG_SHOWN: Final = 10_000
+_LOOK_AGAIN: Final = 5.0
+"""Seconds after an outage was met in which the beat goes on without the database that may be away."""
 
 
 class Seat:
@@ -29,6 +32,8 @@ class Seat:
         self.lost = Event()
         self._ends = (first, second)
         self._lock = RLock()
+        self._serving = first
+        self._away_until = float("-inf")
         self._stop = Event()
         self._beating: Thread | None = None
 
@@ -59,15 +64,31 @@ class Seat:
             self.run = replace(self.run, **fields)
 
     def tell(self, *, claim: bool = False) -> None:
-        """Put it there. Superseded if another runner has taken over."""
-        place = look(*self._ends)
+        """Put it there; while one of the two is away, only where the data is. Superseded if another runner has taken
+        over."""
+        ends = self._look(claim)
         with self._lock:
-            self.note(lag=0 if place.state is None else count_changes(place.serving.service, _LAG_SHOWN)[0])
             try:
-                self.run = write_run([end.service for end in self._ends], self.run, claim=claim)
+                self.run = write_run([end.service for end in ends], self.run, claim=claim)
             except Displaced as error:
                 self.lost.set()
                 raise Superseded from error
+
+    def _look(self, claim: bool) -> tuple[End, ...]:
+        """See how it stands; where to write it."""
+        if claim or time.monotonic() >= self._away_until:
+            try:
+                place = look(*self._ends)
+                lag = 0 if place.state is None else count_changes(place.serving.service, _LAG_SHOWN)[0]
+            except Unavailable:
+                if claim:
+                    raise
+                self._away_until = time.monotonic() + _LOOK_AGAIN
+            else:
+                self._serving = place.serving
+                self.note(lag=lag)
+                return self._ends
+        return (self._serving,)
 
     def sleep(self, seconds: float) -> None:
         """Superseded as soon as another runner has taken over."""
@@ -80,5 +101,5 @@ class Seat:
                 self.tell()
             except Superseded:
                 return
-            except DatabaseError as error:
+            except (DatabaseError, TransferRefused) as error:
                 self.note(note=f"The board cannot be written: {error}")

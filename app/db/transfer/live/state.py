@@ -56,7 +56,7 @@ class State:
 
     ``peer`` is the reference of the other database: never with a password. ``role`` is what this database was when the
     migration began. ``armed``: every writer leaves change records. ``filled``: the other one holds everything that no
-    change record tells of.
+    change record tells of. ``left``: to where this database's data had moved for good before this migration, or "".
     """
 
     phase: Phase
@@ -66,6 +66,7 @@ class State:
     migration: str
     armed: bool = False
     filled: bool = False
+    left: str = ""
     rev: str = ""
 
     def document(self) -> Document:
@@ -79,6 +80,7 @@ class State:
             "migration": self.migration,
             "armed": self.armed,
             "filled": self.filled,
+            "left": self.left,
         }
 
     @staticmethod
@@ -110,8 +112,11 @@ def read_state(service: Backend) -> State | None:
 def points_on(here: State | None, there: State | None) -> bool:
     """Whether, of a database and the peer that it names, the peer serves.
 
-    Two that both say "moved" are in the middle of a switch, away from the one with the greater epoch.
+    Two that both say "moved" are in the middle of a switch, away from the one with the greater epoch; unless the peer
+    says so of another migration: then the data has moved on from there.
     """
     if here is None or here.phase != "moved":
         return False
-    return there is None or there.phase != "moved" or there.epoch < here.epoch
+    if there is None or there.phase != "moved" or there.migration != here.migration:
+        return True
+    return there.epoch < here.epoch

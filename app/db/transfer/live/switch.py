@@ -82,15 +82,25 @@ def forget(place: Place, timing: Timing, *, wait: Callable[[float], None] = time
     """End a migration where the data is now: the states go, and the last records with them.
 
     The side that serves knows of no migration any more. The other one's word is taken away too unless it holds for
-    good: that the data has moved from there.
+    good: that the data has moved from there, now or before this migration.
     """
-    for end, state, for_good in (
-        (place.serving, place.state, False),
-        (place.other, place.others, place.state is not None and place.state.role == "target"),
-    ):
-        if state is not None and not for_good:
-            end.service.commit([Delete(STATE, CURRENT, state.rev)])
+    if place.state is None:
+        raise AssertionError("there is no migration to forget")
+    others = place.others
+    forget_alone(place.serving, place.state, timing, wait=wait)
+    if others is None or place.state.role == "target":
+        return
+    if others.left:
+        sign = replace(others, peer=others.left, epoch=others.epoch + 1, role="source", left="")
+        swap_state(place.other.service, others, sign)
+    else:
+        place.other.service.commit([Delete(STATE, CURRENT, others.rev)])
+
+
+def forget_alone(serving: End, state: State, timing: Timing, *, wait: Callable[[float], None] = time.sleep) -> None:
+    """The same without a word to the other side. Should that one be asked again, it still says where the data is."""
+    serving.service.commit([Delete(STATE, CURRENT, state.rev)])
     # Whoever captured under a lease may write records for that long.
     wait(timing.lease + _MARGIN)
-    while ids := read_changes(place.serving.service, 500)[0]:
-        forget_changes(place.serving.service, ids)
+    while ids := read_changes(serving.service, 500)[0]:
+        forget_changes(serving.service, ids)

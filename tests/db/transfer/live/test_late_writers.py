@@ -141,6 +141,27 @@ def test_a_plain_write_that_was_held_up_until_changes_are_captured_is_marked(
     assert read_changes(scene.one, 10)[1] == [(NOTES, "late")]
 
 
+def test_a_plain_write_that_was_held_up_is_in_doubt_where_nobody_tells_whether_a_migration_began(
+    scene: Scene, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.process.get_many(NOTES, ["late"])
+    real = scene.one._save
+
+    def away(*_: Any) -> Any:
+        raise Unavailable("The database is away.", retry_after=1)
+
+    def held_up(*args: Any) -> Any:
+        clock.now += 121
+        answer = real(*args)
+        monkeypatch.setattr(scene.one, "_get", away)
+        return answer
+
+    monkeypatch.setattr(scene.one, "_save", held_up)
+    with pytest.raises(Unavailable) as caught:
+        scene.process.save(NOTES, "late", {"n": 1})
+    assert caught.value.outcome == "unknown"
+
+
 def test_a_read_of_the_past_is_repeated_on_the_new_side(scene: Scene, clock: Clock) -> None:
     scene.start()
     scene.one.save(NOTES, "a", {"n": 1})
