@@ -163,8 +163,9 @@ class Runner:
         """Copy everything, once. What is written meanwhile leaves records, for afterwards."""
         self._stage("backfill")
         ends = (place.serving.service, place.other.service)
+        seat = self._seat
         report = backfill(
-            *ends, state.migration, self._options, self._progress, self._told, self._seat.lost, self._schema
+            *ends, state.migration, self._options, self._progress, self._told, seat.owner, seat.lost, self._schema
         )
         self._crash("copied")
         first = tuple(f"{one.collection}/{one.id}: {one.reason}" for one in report.rejections)
