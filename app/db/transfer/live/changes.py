@@ -37,13 +37,18 @@ def mark_dirty(service: Backend, fences: Fences, keys: Sequence[Key]) -> None:
     service.commit([record_of(keys), fences.check()])
 
 
-def read_changes(service: Backend, limit: int) -> tuple[list[str], list[Key]]:
-    """The ids of up to ``limit`` change records, and the keys that they name, each once."""
+def read_changes(service: Backend, limit: int, most_keys: int | None = None) -> tuple[list[str], list[Key]]:
+    """The ids of up to ``limit`` change records, and the keys that they name, each once.
+
+    No further record is read behind the one with which there are ``most_keys``: that of a bulk write names many.
+    """
     ids: list[str] = []
     keys: dict[Key, None] = {}
     for record in islice(service.list_all(CHANGES), limit):
         ids.append(record["_id"])
         keys.update(((path, id), None) for path, id in record["keys"])
+        if most_keys is not None and len(keys) >= most_keys:
+            break
     return ids, list(keys)
 
 

@@ -1,14 +1,16 @@
 """Fences: documents that every captured write checks, and whose change therefore stops all writers of the past.
 
 There are 64, so that writers do not queue for one where a database lets only one at a time check a document. One more
-is the runner's own: what it carries over checks the fence of the database it writes to, so that a runner that was held
-up while another took its place cannot write any more.
+is the runner's own: what its tail carries over checks the fence of the database it writes to, so that a runner that was
+held up while another took its place cannot write any more. For its backfill, whose threads write beside each other, it
+has a few more, of which each commit checks one.
 
-They change only together with the state, in one commit, or all of them alone when a runner takes over.
+They change only together with the state, in one commit, or the runner's alone when a runner takes over; those of the
+backfill then only: a database is filled once, by whoever took over last.
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -20,6 +22,7 @@ from app.db.writes import ABSENT, Check, Put, Write
 
 COUNT: Final = 64
 RUNNER: Final = "runner"
+FILLING: Final = tuple(f"runner-{number}" for number in range(8))
 _IDS: Final = tuple(f"{number:02}" for number in range(COUNT))
 
 
@@ -67,16 +70,34 @@ def swap_state(service: Backend, old: State | None, new: State, *, fences: bool 
     return replace(new, rev=saved["rev"]) if saved is not None else new
 
 
-def raise_runner_fence(services: Iterable[Backend], owner: str) -> None:
-    """Stop every earlier runner: what it still has in hand, these databases refuse."""
+def raise_runner_fences(services: Iterable[Backend], owner: str) -> None:
+    """Stop every earlier runner: what it still has in hand, these databases refuse.
+
+    Also what it had begun to commit, where the database needs commit records: with those a fence is checked a moment
+    before the commit is decided.
+    """
     for service in services:
-        service.save(FENCES, RUNNER, {"owner": owner})
+        mark = service.abort_pending()
+        service.commit([Put(FENCES, id, {"owner": owner}) for id in (RUNNER, *FILLING)])
+        service.abort_pending(mark)
 
 
 def runner_check(service: Backend, owner: str) -> Check | None:
     """The runner's fence as it is now, for what this runner will write; None if it is not this one's."""
-    fence = service.get(FENCES, RUNNER)
-    return Check(FENCES, RUNNER, fence["_rev"]) if fence["owner"] == owner else None
+    found = _runner_checks(service, owner, (RUNNER,))
+    return found[0] if found else None
+
+
+def filling_checks(service: Backend, owner: str) -> list[Check]:
+    """The fences of the backfill as they are now, any of which it is to check; none if they are not this runner's."""
+    return _runner_checks(service, owner, FILLING)
+
+
+def _runner_checks(service: Backend, owner: str, ids: Sequence[str]) -> list[Check]:
+    found = service.get_many(FENCES, ids)
+    if any(id not in found or found[id]["owner"] != owner for id in ids):
+        return []
+    return [Check(FENCES, id, found[id]["_rev"]) for id in ids]
 
 
 def is_fenced(conflict: Conflict) -> bool:

@@ -45,7 +45,7 @@ class Seat:
     def claim(self) -> None:
         """From now on no other runner writes anything."""
         self.tell(claim=True)
-        fences.raise_runner_fence([end.service for end in self._ends], self.owner)
+        fences.raise_runner_fences([end.service for end in self._ends], self.owner)
 
     def begin_to_beat(self) -> None:
         """Show in the background that we live, also while a step takes long; and see if another has taken over."""

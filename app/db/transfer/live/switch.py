@@ -16,8 +16,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from app.db.errors import Conflict
+from app.db.errors import Conflict, Unavailable
 from app.db.index_registry import boot_time
+from app.db.time_limit import Limit, limited
 from app.db.transfer.collections import STATE
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.live.changes import forget_changes, read_changes
@@ -28,8 +29,9 @@ from app.db.transfer.live.tail import Tail
 from app.db.writes import Delete
 
 LONGEST_DRAIN: Final = 3.0
-"""Seconds after the pause within which everything must have been carried over; else the pause is taken back."""
+"""Seconds within which writes must be paused and everything carried over; else the pause is taken back."""
 _MARGIN: Final = 0.1
+_TOO_SLOW: Final = "The last changes took too long to carry over: writes go on where they were. Try again."
 
 
 class TooSlow(TransferRefused):
@@ -43,17 +45,25 @@ def pause_and_move(place: Place, tail: Tail, owner: str) -> State:
         raise AssertionError("without a migration there is nothing to move")
     mark = old.service.abort_pending()  # what is old is looked at before anybody has to wait
     end = boot_time() + LONGEST_DRAIN
+
+    def go_on() -> None:
+        if boot_time() >= end:
+            raise TooSlow(_TOO_SLOW)
+
     paused = swap_state(old.service, state, replace(state, phase="paused", epoch=place.epoch), fences=True, owner=owner)
     try:
-        old.service.abort_pending(mark)
-        while tail.round():
-            if boot_time() >= end:
-                raise TooSlow("The last changes took too long to carry over: writes go on where they were. Try again.")
+        with limited(Limit(time.monotonic() + end - boot_time())):  # nor may one call take longer
+            old.service.abort_pending(mark)
+            while tail.round(go_on=go_on):
+                pass
+        go_on()
         return swap_state(old.service, paused, replace(paused, phase="moved", epoch=paused.epoch + 1))
     except Conflict as error:
         raise TooSlow("A process took the pause for abandoned: writes go on where they were. Try again.") from error
-    except BaseException:
+    except BaseException as error:
         take_back(old, paused)
+        if isinstance(error, Unavailable) and boot_time() >= end:
+            raise TooSlow(_TOO_SLOW) from error
         raise
 
 
