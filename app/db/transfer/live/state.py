@@ -110,8 +110,9 @@ def read_state(service: Backend) -> State | None:
 def points_on(here: State | None, there: State | None) -> bool:
     """Whether, of a database and the peer that it names, the peer serves.
 
-    Two that both say "moved" are in the middle of a switch, away from the one with the greater epoch.
+    Two that both say "moved" of one migration are in the middle of a switch, away from the one with the greater epoch.
     """
     if here is None or here.phase != "moved":
         return False
-    return there is None or there.phase != "moved" or there.epoch < here.epoch
+    # A peer that a later migration has left has counted epochs of its own.
+    return there is None or there.phase != "moved" or there.migration != here.migration or there.epoch < here.epoch
