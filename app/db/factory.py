@@ -6,13 +6,13 @@ Adding a backend is one line in BACKENDS, one file in backends/, and one test fi
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, NamedTuple, Protocol
-from urllib.parse import urlsplit
 
 from app.db.backend import Backend
 from app.db.metrics import Meter
 from app.db.schema import Schema
 from app.db.service import DatabaseService
 from app.db.transfer.live.routing import RoutedDatabase
+from app.db.urls import read_url
 from app.errors import WherryError
 
 
@@ -110,10 +110,10 @@ def open_configured(
 def open_database(url: str, schema: Schema | None = None, **options: Any) -> Backend:
     """The service that a URL names, for scripts: ``memory:``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``.
 
-    ``options`` are DatabaseService's. DatabaseChoiceError for a URL that names no backend; the URL's password is never
-    in a message.
+    ``options`` are DatabaseService's. DatabaseChoiceError for a URL that names no backend, another WherryError for one
+    that cannot be read; the URL's password is never in a message.
     """
-    parts = urlsplit(url)
+    parts = read_url(url, "The database")
     backend = _backend_class(parts.scheme.lower(), f"the URL begins with {parts.scheme!r}")
     return backend.from_url(parts, schema, **options)
 

@@ -15,6 +15,7 @@ from app.db.factory import BACKENDS, SettingsOf, open_configured, open_database
 from app.db.schema import Schema
 from app.db.service import DatabaseService
 from app.db.transfer.errors import TransferRefused
+from app.db.urls import problem_of, read_url
 
 ENVIRONMENTS: Final = ("development", "testing", "production")
 VARIABLE: Final = "env:"
@@ -78,6 +79,8 @@ def masked(reference: str) -> str:
         parts = urlsplit(reference)
     except ValueError:
         return "a URL that cannot be read"
+    if problem_of(reference):
+        return f"{parts.scheme}://***"  # which part is the password is not known
     place = parts.netloc
     if "@" in place:
         user, _, host = place.rpartition("@")
@@ -92,10 +95,7 @@ def masked(reference: str) -> str:
 def _opened(
     url: str, role: str, schema: Schema | None, create_missing: bool, options: dict[str, Any]
 ) -> DatabaseService:
-    try:
-        scheme = urlsplit(url).scheme.lower()
-    except ValueError as error:
-        raise TransferRefused(f"{role} is a URL that cannot be read.") from error
+    scheme = read_url(url, role).scheme.lower()
     if scheme not in BACKENDS:
         raise TransferRefused(
             f"{role} begins with {scheme + ':' if scheme else masked(url)!r}, but must begin with one of:"
@@ -109,10 +109,7 @@ def _with_password(url: str, role: str, password: str) -> str:
     not to ask: after a few times CouchDB locks the user out, here and wherever else."""
     if not url.lower().startswith("couchdb:"):
         return url
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url  # which is refused elsewhere
+    parts = read_url(url, role)
     if not parts.username or parts.password is not None:
         return url
     if not password:
@@ -129,10 +126,9 @@ def clearly_same(source: str, target: str, environ: Mapping[str, str] | None = N
     first, second = (_url_of(reference, environ) for reference in (source, target))
     if first == second:
         return not first.startswith("memory:")
-    try:
-        one, other = urlsplit(first), urlsplit(second)
-    except ValueError:
+    if problem_of(first) or problem_of(second):
         return False
+    one, other = urlsplit(first), urlsplit(second)
     if one.scheme.lower() != other.scheme.lower() or not one.scheme:
         return False
     if one.scheme.lower() == "sqlite":

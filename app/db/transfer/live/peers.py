@@ -10,12 +10,14 @@ from urllib.parse import quote, urlencode, urlsplit
 from app.db.backend import Backend
 from app.db.factory import SettingsOf
 from app.db.transfer.errors import TransferRefused
-from app.db.transfer.references import masked, open_reference
+from app.db.transfer.references import VARIABLE, masked, open_reference
+from app.db.urls import read_url
 
 
 def check_reference(reference: str, role: str) -> str:
-    """The reference, if it may stand in a database; TransferRefused if it holds a password."""
-    if ":" in reference and urlsplit(reference).password:
+    """The reference, if it may stand in a database; TransferRefused if it holds a password, another WherryError if
+    that cannot be told."""
+    if ":" in reference and not reference.startswith(VARIABLE) and read_url(reference, role).password:
         raise TransferRefused(
             f"{role} is {masked(reference)}, whose password would stand in both databases: leave it out and set"
             " COUCHDB_PASSWORD, name a settings environment, or put the URL in a variable and say env:VARIABLE."
