@@ -6,6 +6,7 @@ Adding a backend is one line in BACKENDS, one file in backends/, and one test fi
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, NamedTuple, Protocol
+from urllib.parse import SplitResult
 
 from app.db.backend import Backend
 from app.db.metrics import Meter
@@ -95,9 +96,7 @@ def open_configured(
     meter: Meter | None = None,
 ) -> Backend:
     """The database of the settings itself, wherever the data may have moved. Errors as above."""
-    provider = settings.database_provider.strip().lower()
-    backend = _backend_class(provider, f"DATABASE_PROVIDER is {settings.database_provider!r}")
-    return backend.from_settings(
+    return backend_of(settings).from_settings(
         settings,
         schema,
         create_missing=settings.database_create_missing if create_missing is None else create_missing,
@@ -114,8 +113,18 @@ def open_database(url: str, schema: Schema | None = None, **options: Any) -> Bac
     that cannot be read; the URL's password is never in a message.
     """
     parts = read_url(url, "The database")
-    backend = _backend_class(parts.scheme.lower(), f"the URL begins with {parts.scheme!r}")
-    return backend.from_url(parts, schema, **options)
+    return backend_named(parts).from_url(parts, schema, **options)
+
+
+def backend_of(settings: DatabaseSettings) -> type[Backend]:
+    """The class that ``DATABASE_PROVIDER`` chooses. DatabaseChoiceError as above."""
+    provider = settings.database_provider.strip().lower()
+    return _backend_class(provider, f"DATABASE_PROVIDER is {settings.database_provider!r}")
+
+
+def backend_named(url: SplitResult) -> type[Backend]:
+    """The class that a URL's scheme chooses. DatabaseChoiceError as above."""
+    return _backend_class(url.scheme.lower(), f"the URL begins with {url.scheme!r}")
 
 
 def _backend_class(provider: str, chosen: str) -> type[Backend]:

@@ -13,7 +13,7 @@ import click
 import orjson
 
 from app.db.cli_errors import one_sentence
-from app.db.flask_ext import command_password, command_schema, command_settings
+from app.db.flask_ext import command_schema, command_settings, own_settings
 from app.db.schema import Schema
 from app.db.transfer.live.peers import open_peer
 from app.db.transfer.live.state import State
@@ -58,7 +58,7 @@ def opened(
     so many seconds a database that does not answer is asked again.
     """
     schema, told = command_schema(), Silent() if progress is None else progress
-    found = open_reference(reference, role, command_settings, schema, couchdb_password=command_password())
+    found = open_reference(reference, role, command_settings, schema, settings=own_settings())
     try:
         if use != "checked" and not left_behind:
             waits = Patience(role, patience, Event(), told if patience > _FIRST_CONTACT else Silent())
