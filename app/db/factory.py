@@ -25,12 +25,13 @@ class Driver(NamedTuple):
     install: str
 
 
+_INSTALL: Final = "in Wherry's folder run 'make run LOCK=all', or pip install '.[{}]'"
 BACKENDS: Final = {
     "memory": Driver("app.db.backends.memory", "MemoryDatabase", ""),
     "sqlite": Driver("app.db.backends.sqlite", "SqliteDatabase", ""),
-    "couchdb": Driver("app.db.backends.couchdb", "CouchDatabase", "pip install wherry[couchdb]"),
-    "firestore": Driver("app.db.backends.firestore", "FirestoreDatabase", "pip install wherry[firestore]"),
-    "dynamodb": Driver("app.db.backends.dynamodb", "DynamoDatabase", "pip install wherry[dynamodb]"),
+    "couchdb": Driver("app.db.backends.couchdb", "CouchDatabase", _INSTALL.format("couchdb")),
+    "firestore": Driver("app.db.backends.firestore", "FirestoreDatabase", _INSTALL.format("firestore")),
+    "dynamodb": Driver("app.db.backends.dynamodb", "DynamoDatabase", _INSTALL.format("dynamodb")),
 }
 
 
