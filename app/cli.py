@@ -10,7 +10,7 @@ from secrets import token_urlsafe
 
 import click
 from flask import Flask, current_app
-from flask.cli import FlaskGroup, with_appcontext
+from flask.cli import FlaskGroup, routes_command, shell_command, with_appcontext
 
 from app import create_app
 from app.auth.set_up import SetUps, Wanted
@@ -37,14 +37,19 @@ def _create() -> Flask:
         sys.exit(UNUSABLE)
 
 
-# `.env` belongs to the settings (app/config.py), which read it without changing the process's environment.
+# `.env` belongs to the settings (app/config.py), which read it without changing the process's environment, and the
+# server is gunicorn's: so neither Flask's options for files and another application nor its `run`.
 cli = FlaskGroup(
     name="wherry",
     help="Run and look after a Wherry installation.",
     create_app=_create,
     add_version_option=False,
     load_dotenv=False,
+    add_default_commands=False,
 )
+cli.params = [option for option in cli.params if option.name not in ("env_file", "app")]
+cli.add_command(routes_command)
+cli.add_command(shell_command)
 
 
 @cli.command("server-settings", hidden=True)

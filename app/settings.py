@@ -126,6 +126,7 @@ class Settings(BaseModel):
     couchdb_prefix: Text
     firestore_project: Text
     firestore_prefix: Text
+    firestore_database: NonEmpty
     firestore_emulator: Text
     firestore_credentials: Text
     dynamodb_region: Text

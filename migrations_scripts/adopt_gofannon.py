@@ -161,7 +161,7 @@ def main(
     url: str, tenant: str, target: str | None, prefix: str, dry_run: bool, report: Path | None, as_json: bool
 ) -> None:
     """See the module. Exit status: 0 done; 1 not done; 2 done, but documents were left out."""
-    chosen = nullcontext(None) if target is None else opened(target, "--target")
+    chosen = nullcontext(None) if target is None else opened(target, "--target", "write")
     with closing(ForeignCouch.from_url(_resolved(url), prefix)) as foreign, chosen as other:
         service = current_database() if other is None else other.service
         found = adopt(

@@ -97,6 +97,7 @@ def firestore_place() -> Place:
         "DATABASE_PROVIDER": "firestore",
         "FIRESTORE_PROJECT": parts.netloc,
         "FIRESTORE_PREFIX": parts.path.strip("/"),
+        "FIRESTORE_DATABASE": asked.get("database", "(default)"),
         "FIRESTORE_EMULATOR": asked.get("emulator", ""),
         "FIRESTORE_CREDENTIALS": asked.get("credentials", ""),
     }

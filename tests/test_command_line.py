@@ -52,9 +52,15 @@ def test_sample_data_leaves_an_installation_in_use_alone(run: Run, app: WherryFl
     assert len(list(app.extensions["database"].list_all(User.collection))) == 1
 
 
-@pytest.mark.parametrize("command", ["db", "users", "first-link", "sweep", "routes"])
+@pytest.mark.parametrize("command", ["db", "users", "first-link", "sweep", "routes", "shell"])
 def test_the_packages_commands_are_there(run: Run, command: str) -> None:
     assert run(command, "--help").exit_code == 0
+
+
+def test_nothing_is_offered_that_does_not_work_here(run: Run) -> None:
+    told = run("--help").output
+    assert not {"run", "--env-file", "--app"} & set(re.split(r"[\s,]+", told.partition("Options:")[2]))
+    assert run("run").exit_code == 2
 
 
 def test_db_prepare_makes_every_collection_once(run: Run) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -216,6 +217,7 @@ REMOTE: dict[str, dict[str, Any]] = {
     "firestore": {
         "FIRESTORE_PROJECT": "p",
         "FIRESTORE_PREFIX": "x",
+        "FIRESTORE_DATABASE": "named",
         "FIRESTORE_EMULATOR": "127.0.0.1:1",
         "FIRESTORE_CREDENTIALS": "file.json",
     },
@@ -236,6 +238,25 @@ def test_a_remote_database_reads_each_of_its_settings(provider: str) -> None:
     backend = getattr(import_module(BACKENDS[provider].module), BACKENDS[provider].name)
     backend.from_settings(seen, None).close()
     assert REMOTE[provider].keys() <= seen.read
+
+
+UNNAMED = {"COUCHDB_PASSWORD", "DYNAMODB_BILLING_MODE", "DYNAMODB_READ_UNITS", "DYNAMODB_WRITE_UNITS"}
+"""Settings that do not choose the database."""
+
+
+@pytest.mark.parametrize("provider", sorted(REMOTE.keys() & BACKENDS.keys()))
+def test_the_url_of_a_remote_database_names_it_as_the_settings_do(provider: str) -> None:
+    seen = Seen(**REMOTE[provider])
+    backend = getattr(import_module(BACKENDS[provider].module), BACKENDS[provider].name)
+    url = urlsplit(backend.url_of(seen))
+    assert REMOTE[provider].keys() - UNNAMED <= seen.read
+    assert url.password is None
+    from_url = backend.from_url(backend.with_password(url, seen), None)
+    place = {"couchdb": "session", "firestore": "_client", "dynamodb": "_client"}[provider]
+    one, other = (vars(getattr(found, place)) for found in (from_url, backend.from_settings(seen, None)))
+    assert {key: one[key] for key in one if type(one[key]) is str} == {
+        key: other[key] for key in other if type(other[key]) is str
+    }
 
 
 def test_no_setting_is_left_out() -> None:

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Self
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, parse_qsl
 
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import (
@@ -85,6 +85,26 @@ class Backend(DatabaseService):
     @abstractmethod
     def from_url(cls, url: SplitResult, schema: Schema | None, **options: Any) -> Self:
         """Made from a URL as ``open_database`` takes it."""
+
+    @classmethod
+    @abstractmethod
+    def url_of(cls, settings: Any) -> str:
+        """The URL by which ``from_url`` finds the database of these settings, without a password: a live migration
+        keeps it. "" for one that no other process reaches."""
+
+    @classmethod
+    def with_password(cls, url: SplitResult, settings: Any) -> SplitResult:
+        """A URL that names a user and no password, with the one that the settings hold; by default the URL as it is.
+
+        WherryError naming the setting that is missing. ``settings`` may be None, or lack it.
+        """
+        return url
+
+    @classmethod
+    def place_of(cls, url: SplitResult) -> object:
+        """What a URL names, whoever asks for it: equal for two URLs of one database, as far as their text tells, and
+        never for those of two."""
+        return url.hostname, url.port, url.path.rstrip("/"), sorted(parse_qsl(url.query))
 
     # Reading
 

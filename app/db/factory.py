@@ -6,13 +6,14 @@ Adding a backend is one line in BACKENDS, one file in backends/, and one test fi
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 from app.db.backend import Backend
 from app.db.metrics import Meter
 from app.db.schema import Schema
 from app.db.service import DatabaseService
 from app.db.transfer.live.routing import RoutedDatabase
+from app.db.urls import read_url
 from app.errors import WherryError
 
 
@@ -24,12 +25,13 @@ class Driver(NamedTuple):
     install: str
 
 
+_INSTALL: Final = "in Wherry's folder run 'make run LOCK=all', or pip install '.[{}]'"
 BACKENDS: Final = {
     "memory": Driver("app.db.backends.memory", "MemoryDatabase", ""),
     "sqlite": Driver("app.db.backends.sqlite", "SqliteDatabase", ""),
-    "couchdb": Driver("app.db.backends.couchdb", "CouchDatabase", "pip install wherry[couchdb]"),
-    "firestore": Driver("app.db.backends.firestore", "FirestoreDatabase", "pip install wherry[firestore]"),
-    "dynamodb": Driver("app.db.backends.dynamodb", "DynamoDatabase", "pip install wherry[dynamodb]"),
+    "couchdb": Driver("app.db.backends.couchdb", "CouchDatabase", _INSTALL.format("couchdb")),
+    "firestore": Driver("app.db.backends.firestore", "FirestoreDatabase", _INSTALL.format("firestore")),
+    "dynamodb": Driver("app.db.backends.dynamodb", "DynamoDatabase", _INSTALL.format("dynamodb")),
 }
 
 
@@ -95,9 +97,7 @@ def open_configured(
     meter: Meter | None = None,
 ) -> Backend:
     """The database of the settings itself, wherever the data may have moved. Errors as above."""
-    provider = settings.database_provider.strip().lower()
-    backend = _backend_class(provider, f"DATABASE_PROVIDER is {settings.database_provider!r}")
-    return backend.from_settings(
+    return backend_of(settings).from_settings(
         settings,
         schema,
         create_missing=settings.database_create_missing if create_missing is None else create_missing,
@@ -110,12 +110,22 @@ def open_configured(
 def open_database(url: str, schema: Schema | None = None, **options: Any) -> Backend:
     """The service that a URL names, for scripts: ``memory:``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``.
 
-    ``options`` are DatabaseService's. DatabaseChoiceError for a URL that names no backend; the URL's password is never
-    in a message.
+    ``options`` are DatabaseService's. DatabaseChoiceError for a URL that names no backend, another WherryError for one
+    that cannot be read; the URL's password is never in a message.
     """
-    parts = urlsplit(url)
-    backend = _backend_class(parts.scheme.lower(), f"the URL begins with {parts.scheme!r}")
-    return backend.from_url(parts, schema, **options)
+    parts = read_url(url, "The database")
+    return backend_named(parts).from_url(parts, schema, **options)
+
+
+def backend_of(settings: DatabaseSettings) -> type[Backend]:
+    """The class that ``DATABASE_PROVIDER`` chooses. DatabaseChoiceError as above."""
+    provider = settings.database_provider.strip().lower()
+    return _backend_class(provider, f"DATABASE_PROVIDER is {settings.database_provider!r}")
+
+
+def backend_named(url: SplitResult) -> type[Backend]:
+    """The class that a URL's scheme chooses. DatabaseChoiceError as above."""
+    return _backend_class(url.scheme.lower(), f"the URL begins with {url.scheme!r}")
 
 
 def _backend_class(provider: str, chosen: str) -> type[Backend]:

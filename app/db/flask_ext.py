@@ -85,6 +85,7 @@ def command_settings(environment: str) -> DatabaseSettings:
     return found
 
 
-def command_password() -> str:
-    """COUCHDB_PASSWORD, as the command's application reads it."""
-    return str(getattr(command_application().extensions.get("settings"), "couchdb_password", ""))
+def own_settings() -> DatabaseSettings | None:
+    """The settings of the command's application; None if it has none."""
+    found: DatabaseSettings | None = command_application().extensions.get("settings")
+    return found

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from app.db import Query, factory, get_database_service, open_database
 from app.db.factory import BACKENDS, Driver
 from app.errors import WherryError
 from tests.db.contract.given import fill, make_schema
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,16 @@ def test_an_unknown_provider_is_named_with_those_that_are_known(provider: str) -
 
 
 def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    lacking = {"odd": Driver("app.db.backends.no_such_backend", "Odd", "pip install wherry[odd]")}
+    lacking = {"odd": Driver("app.db.backends.no_such_backend", "Odd", "pip install '.[odd]'")}
     monkeypatch.setattr(factory, "BACKENDS", lacking)
-    with pytest.raises(WherryError, match=r"pip install wherry\[odd\]"):
+    with pytest.raises(WherryError, match=r"pip install '\.\[odd\]'"):
         get_database_service(Settings("odd"))
+
+
+def test_what_to_install_is_an_extra_of_this_project() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for name, driver in BACKENDS.items():
+        assert driver.install.endswith(f"pip install '.[{name}]'") == (name in extras)
 
 
 def test_choosing_does_no_io(tmp_path: Path) -> None:
@@ -117,4 +126,4 @@ def test_a_driver_is_imported_only_when_its_backend_is_chosen() -> None:
         "app.db.open_database('memory:'); assert 'sqlite3' not in sys.modules;"
         "app.db.open_database('sqlite:///unused.db'); assert 'sqlite3' in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parent.parent.parent)
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)

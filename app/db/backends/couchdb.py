@@ -141,6 +141,32 @@ class CouchDatabase(Backend):
         session = _session(place, tls, unquote(url.username or ""), unquote(url.password or ""), asked)
         return cls(session, prefix, schema, **_own(asked), **options)
 
+    @classmethod
+    def url_of(cls, settings: CouchSettings) -> str:
+        """See Backend."""
+        url = urlsplit(settings.couchdb_url)
+        user = f"{quote(settings.couchdb_user, safe='')}@" if settings.couchdb_user else ""
+        query = "&".join(part for part in (url.query, "tls=1" if url.scheme == "https" else "") if part)
+        base = url.path.rstrip("/")
+        return f"couchdb://{user}{url.netloc}{base}/{settings.couchdb_prefix}" + (f"?{query}" if query else "")
+
+    @classmethod
+    def with_password(cls, url: SplitResult, settings: Any) -> SplitResult:
+        """With COUCHDB_PASSWORD. To ask with a wrong one is worse than not to ask: after a few times CouchDB locks the
+        user out, here and wherever else."""
+        if not url.username or url.password is not None:
+            return url
+        password = getattr(settings, "couchdb_password", "")
+        if not password:
+            raise WherryError("COUCHDB_PASSWORD is not set, and no password stands there.")
+        host = url.netloc.rpartition("@")[2]
+        return url._replace(netloc=f"{url.username}:{quote(password, safe='')}@{host}")
+
+    @classmethod
+    def place_of(cls, url: SplitResult) -> object:
+        """Whatever the options, none of which chooses another database."""
+        return url.hostname, url.port, url.path.rstrip("/")
+
     def close(self) -> None:
         """Close every idle connection of this process; the next use opens new ones."""
         self.session.close()

@@ -16,7 +16,7 @@ and limits: docs/backends/dynamodb.md. How a collection lies there: dynamodb_lay
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Protocol, Self
-from urllib.parse import SplitResult, parse_qs, unquote
+from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlencode
 
 from app.db.backend import Backend
 from app.db.backends.dynamodb_client import Client, Target
@@ -147,6 +147,17 @@ class DynamoDatabase(Backend):
             options.setdefault("access_key", unquote(url.username))
             options.setdefault("secret_key", unquote(url.password or ""))
         return cls(schema, prefix=prefix, region=url.hostname or "", **options)
+
+    @classmethod
+    def url_of(cls, settings: DynamoSettings) -> str:
+        """See Backend."""
+        query = urlencode({"endpoint": settings.dynamodb_endpoint} if settings.dynamodb_endpoint else {})
+        return f"dynamodb://{settings.dynamodb_region}/{settings.dynamodb_prefix}" + (f"?{query}" if query else "")
+
+    @classmethod
+    def place_of(cls, url: SplitResult) -> object:
+        """Whoever's keys are shown, and whatever is paid for."""
+        return url.hostname, url.path.strip("/"), dict(parse_qsl(url.query)).get("endpoint", "")
 
     def close(self) -> None:
         """Close the connections that nobody uses; the next use opens new ones."""

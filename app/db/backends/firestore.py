@@ -1,9 +1,10 @@
 """Firestore: every write and commit is one request with preconditions; no interactive transactions.
 
-Settings: ``FIRESTORE_PROJECT``; ``FIRESTORE_PREFIX`` (the top-level collection that holds everything, "wherry");
-``FIRESTORE_CREDENTIALS`` (a service account's file; empty: Google's application default credentials);
-``FIRESTORE_EMULATOR`` (host:port, for tests). Needed right: roles/datastore.user. Limits of its own below the
-contract's: none; docs/backends/firestore.md tells about cost and rates.
+Settings: ``FIRESTORE_PROJECT``; ``FIRESTORE_DATABASE`` ("(default)", or the name of another one of the project);
+``FIRESTORE_PREFIX`` (the top-level collection that holds everything, "wherry"); ``FIRESTORE_CREDENTIALS`` (a service
+account's file; empty: Google's application default credentials); ``FIRESTORE_EMULATOR`` (host:port, for tests). Needed
+right: roles/datastore.user. Limits of its own below the contract's: none; docs/backends/firestore.md tells about cost
+and rates.
 
 Where a document lies is told in firestore_paths.py, how it is kept in firestore_codec.py, how it is written in
 firestore_writing.py. A query reads runs of Firestore's own single-field index on an order key.
@@ -12,7 +13,7 @@ firestore_writing.py. A query reads runs of Firestore's own single-field index o
 import time
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final, Protocol, Self
-from urllib.parse import SplitResult, parse_qs
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode
 
 from app.db.backend import Backend
 from app.db.backends.firestore_client import FirestoreClient
@@ -38,6 +39,8 @@ from app.db.writes import ANY, Expected, Outcome, Prepared
 from app.errors import WherryError
 
 DEADLINE: Final = 2.5
+DEFAULT: Final = "(default)"
+"""Google's name for the database that a project has without naming one."""
 _WRITE_AT_ONCE: Final = 200
 
 
@@ -48,6 +51,8 @@ class FirestoreSettings(Protocol):
     def firestore_project(self) -> str: ...
     @property
     def firestore_prefix(self) -> str: ...
+    @property
+    def firestore_database(self) -> str: ...
     @property
     def firestore_emulator(self) -> str: ...
     @property
@@ -70,7 +75,7 @@ class FirestoreDatabase(Backend):
         schema: Schema | None = None,
         *,
         prefix: str = "wherry",
-        database: str = "(default)",
+        database: str = DEFAULT,
         emulator: str = "",
         credentials: str = "",
         deadline: float = DEADLINE,
@@ -95,11 +100,12 @@ class FirestoreDatabase(Backend):
 
     @classmethod
     def from_settings(cls, settings: FirestoreSettings, schema: Schema | None, **options: Any) -> Self:
-        """From FIRESTORE_PROJECT, FIRESTORE_PREFIX, FIRESTORE_EMULATOR and FIRESTORE_CREDENTIALS."""
+        """From the settings whose names begin with FIRESTORE_."""
         return cls(
             settings.firestore_project,
             schema,
             prefix=settings.firestore_prefix,
+            database=settings.firestore_database,
             emulator=settings.firestore_emulator,
             credentials=settings.firestore_credentials,
             **options,
@@ -115,6 +121,23 @@ class FirestoreDatabase(Backend):
                 )
             options.setdefault(key, values[-1])
         return cls(url.netloc, schema, prefix=url.path.strip("/") or "wherry", **options)
+
+    @classmethod
+    def url_of(cls, settings: FirestoreSettings) -> str:
+        """See Backend."""
+        options = {
+            "database": "" if settings.firestore_database == DEFAULT else settings.firestore_database,
+            "emulator": settings.firestore_emulator,
+            "credentials": settings.firestore_credentials,
+        }
+        query = urlencode({key: value for key, value in options.items() if value})
+        return f"firestore://{settings.firestore_project}/{settings.firestore_prefix}" + (f"?{query}" if query else "")
+
+    @classmethod
+    def place_of(cls, url: SplitResult) -> object:
+        """Whoever's credentials are shown."""
+        asked = dict(parse_qsl(url.query))
+        return url.netloc, url.path.strip("/") or "wherry", asked.get("database", DEFAULT), asked.get("emulator", "")
 
     def close(self) -> None:
         """Close the channel; the next use opens a new one."""

@@ -122,6 +122,16 @@ class MemoryDatabase(Backend):
         """``memory:``, a new and empty one each time."""
         return cls(schema, **options)
 
+    @classmethod
+    def url_of(cls, settings: Any) -> str:
+        """None: nobody else reaches it."""
+        return ""
+
+    @classmethod
+    def place_of(cls, url: SplitResult) -> object:
+        """Another one each time."""
+        return object()
+
     def close(self) -> None:
         """Nothing to give back: the data stays until the object goes."""
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
-from urllib.parse import SplitResult, parse_qs, unquote
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode
 
 from orjson import dumps, loads
 
@@ -111,6 +111,17 @@ class SqliteDatabase(Backend):
             else:
                 raise WherryError(f"A SQLite URL has no option {key!r}: durability and busy_timeout are known.")
         return cls(path, schema, **options)
+
+    @classmethod
+    def url_of(cls, settings: SqliteSettings) -> str:
+        """See Backend."""
+        options = {"durability": settings.sqlite_durability, "busy_timeout": f"{settings.sqlite_busy_timeout:g}"}
+        return f"sqlite:///{quote(str(settings.sqlite_path))}?{urlencode(options)}"
+
+    @classmethod
+    def place_of(cls, url: SplitResult) -> object:
+        """The file, by whatever path."""
+        return Path(unquote(url.path).removeprefix("/")).resolve()
 
     def close(self) -> None:
         """Close every connection of this process; the next use opens new ones."""

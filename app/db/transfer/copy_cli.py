@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from app.db.flask_ext import command_schema
-from app.db.transfer.cli import REJECTED, listed, opened, print_json, transfer_command
+from app.db.transfer.cli import REJECTED, left_behind_option, listed, opened, print_json, transfer_command
 from app.db.transfer.copying import CopyOptions, CopyReport, copy
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.garbage import seldom_collected
@@ -39,6 +39,7 @@ def join(group: click.Group) -> None:
 @click.option("--into-existing", is_flag=True, help="TARGET may hold documents that are not from SOURCE.")
 @click.option("--overwrite", is_flag=True, help="SOURCE wins also over newer documents of TARGET.")
 @click.option("--restart", is_flag=True, help="Begin anew, and not where a copy was cut off.")
+@left_behind_option
 @click.option(
     "--patience", type=float, default=60.0, show_default=True, metavar="SECONDS",
     help="For how long a database that does not answer is tried again.",
@@ -48,7 +49,9 @@ def join(group: click.Group) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for documents that do not fit, a JSON line each.  [default: wherry-rejected-<time>.jsonl]",
 )
-def _copy(source: str, target: str, as_json: bool, overwrite: bool, restart: bool, **asked: Any) -> None:
+def _copy(
+    source: str, target: str, as_json: bool, overwrite: bool, restart: bool, left_behind: bool, **asked: Any
+) -> None:
     """Copy the documents of SOURCE into TARGET, in bulk and with their revisions.
 
     SOURCE and TARGET are URLs, names of settings environments, or env:VARIABLE, a variable that holds a URL. Run it
@@ -60,7 +63,11 @@ def _copy(source: str, target: str, as_json: bool, overwrite: bool, restart: boo
     if clearly_same(source, target):
         raise TransferRefused(SAME)
     rejects = asked.pop("rejects") or Path(time.strftime("wherry-rejected-%Y%m%d-%H%M%S.jsonl"))
-    with opened(source, "SOURCE") as origin, opened(target, "TARGET") as goal:
+    progress = make_progress(as_json)
+    with (
+        opened(source, "SOURCE", "follow", left_behind=left_behind, progress=progress) as origin,
+        opened(target, "TARGET", "checked") as goal,
+    ):
         check_lasts(origin, goal)
         options = CopyOptions(
             **asked,
@@ -70,7 +77,7 @@ def _copy(source: str, target: str, as_json: bool, overwrite: bool, restart: boo
             source_name=origin.name,
         )
         with seldom_collected():
-            report = copy(origin.service, goal.service, options, make_progress(as_json), command_schema())
+            report = copy(origin.service, goal.service, options, progress, command_schema())
     if as_json:
         print_json({"source": origin.name, "target": goal.name, **_to_json(report, options)})
     else:

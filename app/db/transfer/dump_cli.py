@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from app.db.flask_ext import command_schema
-from app.db.transfer.cli import REJECTED, listed, opened, print_json, transfer_command
+from app.db.transfer.cli import REJECTED, left_behind_option, listed, opened, print_json, transfer_command
 from app.db.transfer.copy_cli import check_lasts
 from app.db.transfer.dumping import DumpOptions, DumpReport, dump
 from app.db.transfer.garbage import seldom_collected
@@ -46,9 +46,10 @@ def join(group: click.Group) -> None:
 @_COLLECTIONS
 @_TENANTS
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@left_behind_option
 @_PATIENCE
 @_REJECTS
-def _dump(source: str, file: str, as_json: bool, rejects: Path | None, **asked: Any) -> None:
+def _dump(source: str, file: str, as_json: bool, left_behind: bool, rejects: Path | None, **asked: Any) -> None:
     """Write the documents of SOURCE into FILE: gzip of JSON lines, with a manifest and digests.
 
     FILE is there only when all of it is. It may be read by its owner alone: it holds whatever the database does, secret
@@ -57,10 +58,10 @@ def _dump(source: str, file: str, as_json: bool, rejects: Path | None, **asked: 
     Exit status: 0 done; 1 not done; 2 done, but documents were left out that could be restored nowhere.
     """
     options = DumpOptions(**asked, rejects=_rejects(rejects))
-    with opened(source, "SOURCE") as origin, seldom_collected():
-        report = dump(
-            origin.service, Path(file), options, make_progress(as_json), name=origin.name, schema=command_schema()
-        )
+    progress = make_progress(as_json)
+    look: dict[str, Any] = {"left_behind": left_behind, "patience": options.patience, "progress": progress}
+    with opened(source, "SOURCE", "follow", **look) as origin, seldom_collected():
+        report = dump(origin.service, Path(file), options, progress, name=origin.name, schema=command_schema())
     if as_json:
         print_json({"source": origin.name, "file": file, **asdict(report), **_rejections(report.rejections)})
     else:
@@ -86,7 +87,7 @@ def _restore(file: str, target: str, as_json: bool, rejects: Path | None, **aske
     Exit status: 0 done; 1 not done, run it again to go on; 2 done, but documents were left out.
     """
     options = RestoreOptions(**asked, rejects=_rejects(rejects))
-    with opened(target, "TARGET") as goal, seldom_collected():
+    with opened(target, "TARGET", "checked") as goal, seldom_collected():
         check_lasts(goal)
         report = restore(Path(file), goal.service, options, make_progress(as_json), command_schema())
     if as_json:

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -11,6 +11,7 @@ from app.db.backends.couchdb_errors import CouchError, translate
 from app.db.backends.couchdb_http import Session
 from app.db.documents import Document
 from app.db.transfer.errors import TransferRefused
+from app.db.urls import read_url
 
 _PAGE: Final = 200
 _TIMEOUT: Final = 60.0
@@ -27,16 +28,12 @@ class ForeignCouch:
 
     @classmethod
     def from_url(cls, url: str, prefix: str = "") -> "ForeignCouch":
-        """``http://user:password@host:5984`` (https, or couchdb for http); TransferRefused for anything else."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise TransferRefused("The CouchDB's URL cannot be read.") from error
+        """``http://user:password@host:5984`` (https, or couchdb for http); a WherryError for anything else."""
+        parts = read_url(url, "What names the CouchDB")
         if parts.scheme not in ("http", "https", "couchdb") or not parts.hostname:
             raise TransferRefused("The CouchDB's URL is http://user:password@host:5984, or begins with https.")
         tls = ssl.create_default_context() if parts.scheme == "https" else None
-        port = port or (443 if tls else 5984)
+        port = parts.port or (443 if tls else 5984)
         session = Session(
             parts.hostname,
             port,

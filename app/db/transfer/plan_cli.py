@@ -5,7 +5,7 @@ from typing import Any, Final
 import click
 
 from app.db.flask_ext import command_schema
-from app.db.transfer.cli import FAILED, listed, opened, print_json, transfer_command
+from app.db.transfer.cli import FAILED, left_behind_option, listed, opened, print_json, transfer_command
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.garbage import seldom_collected
 from app.db.transfer.planning import Plan, PlanOptions, plan
@@ -18,11 +18,12 @@ from app.db.transfer.references import clearly_same
 @click.option("--tenants", multiple=True, callback=listed, metavar="IDS", help="Only these tenants' documents.")
 @click.option("--no-sample", is_flag=True, help="Write nothing to TARGET, not even to see how long it takes.")
 @click.option("--into-existing", is_flag=True, help="TARGET may hold documents that are not from SOURCE.")
+@left_behind_option
 @click.option(
     "--patience", type=float, default=60.0, show_default=True, metavar="SECONDS",
     help="For how long a source that does not answer is tried again.",
 )  # fmt: skip
-def _plan(source: str, target: str, as_json: bool, no_sample: bool, **asked: Any) -> None:
+def _plan(source: str, target: str, as_json: bool, no_sample: bool, left_behind: bool, **asked: Any) -> None:
     """Tell what copying SOURCE into TARGET would carry, and what stands in its way.
 
     Reads all of SOURCE. Writes a few documents to a scratch collection of TARGET and removes them, to see how long it
@@ -30,10 +31,14 @@ def _plan(source: str, target: str, as_json: bool, no_sample: bool, **asked: Any
     """
     if clearly_same(source, target):
         raise TransferRefused(SAME)
-    with opened(source, "SOURCE") as origin, opened(target, "TARGET") as goal:
+    progress = make_progress(as_json)
+    with (
+        opened(source, "SOURCE", "follow", left_behind=left_behind, progress=progress) as origin,
+        opened(target, "TARGET", "checked") as goal,
+    ):
         options = PlanOptions(**asked, sample=not no_sample, source_name=origin.name)
         with seldom_collected():
-            made = plan(origin.service, goal.service, options, make_progress(as_json), command_schema())
+            made = plan(origin.service, goal.service, options, progress, command_schema())
     if as_json:
         print_json({"source": origin.name, "target": goal.name, **made.to_json()})
     else:

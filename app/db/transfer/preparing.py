@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from app.db.capabilities import CollectionInfo
-from app.db.errors import NotFound, NotPrepared, NotWritable, Unauthorised
+from app.db.errors import NotPrepared, NotWritable, Unauthorised
 from app.db.service import DatabaseService
 from app.db.transfer.catalogue import scope_clashes
 from app.db.transfer.checkpoints import Run
-from app.db.transfer.collections import STATE, is_machinery
+from app.db.transfer.collections import is_machinery
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import FORMAT, ensure_identity, read_format, read_identity
+from app.db.transfer.moved import check_writable, read_sign
 
 SAME: str = "SOURCE and TARGET are the same database: there is nothing to carry over."
 
@@ -38,23 +39,11 @@ def check_versions(source: DatabaseService, target: DatabaseService) -> None:
 
 def check_target(target: DatabaseService, held: Sequence[CollectionInfo]) -> None:
     """TransferRefused if a collection is the installation's on one side and tenants' on the other, or if the target is
-    in the middle of a live migration."""
+    in the middle of a live migration, or was left by one."""
     clashes = scope_clashes(held, target)
     if clashes:
         raise TransferRefused(" ".join(clashes))
-    if is_migrating(target):
-        raise TransferRefused("The target is in a live migration: 'wherry db live status' tells how far it is.")
-
-
-def is_migrating(service: DatabaseService) -> bool:
-    """Whether a live migration runs, or has left for another database."""
-    if STATE not in {one.name for one in service.collections()}:
-        return False
-    try:
-        service.get(STATE, "current")
-    except NotFound:
-        return False
-    return True
+    check_writable(read_sign(target), "TARGET")
 
 
 def occupied(target: DatabaseService) -> list[str]:

@@ -7,14 +7,22 @@ is handed in, as settings are the application's and not the database layer's.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from app.db.factory import BACKENDS, SettingsOf, open_configured, open_database
+from app.db.factory import (
+    BACKENDS,
+    DatabaseChoiceError,
+    SettingsOf,
+    backend_named,
+    backend_of,
+    open_configured,
+)
 from app.db.schema import Schema
 from app.db.service import DatabaseService
 from app.db.transfer.errors import TransferRefused
+from app.db.urls import problem_of, read_url
+from app.errors import WherryError
 
 ENVIRONMENTS: Final = ("development", "testing", "production")
 VARIABLE: Final = "env:"
@@ -37,18 +45,18 @@ def open_reference(
     *,
     create_missing: bool = False,
     environ: Mapping[str, str] | None = None,
-    couchdb_password: str = "",
+    settings: Any = None,
     **options: Any,
 ) -> Opened:
     """The database that a reference names; it has not connected yet.
 
-    ``role`` (SOURCE, TARGET) begins every message. ``couchdb_password`` is for a CouchDB URL that names a user and no
-    password. ``options`` are those of open_database. TransferRefused, or the sentence of the settings or the factory,
-    for a reference that names none.
+    ``role`` (SOURCE, TARGET) begins every message. ``settings`` are the application's own, for the password that a
+    URL leaves out. ``options`` are those of open_database. TransferRefused, or the sentence of the settings or the
+    factory, for a reference that names none.
     """
 
     def reached(url: str) -> DatabaseService:
-        return _opened(_with_password(url, role, couchdb_password), role, schema, create_missing, options)
+        return _opened(url, role, settings, schema, create_missing, options)
 
     if reference.startswith(VARIABLE):
         variable = reference.removeprefix(VARIABLE)
@@ -63,11 +71,11 @@ def open_reference(
             f"{role} is {reference!r}, which is neither a URL ({', '.join(f'{name}:' for name in BACKENDS)}...)"
             f" nor an environment of the settings ({', '.join(ENVIRONMENTS)})."
         )
-    settings = settings_of(reference)
-    if settings.database_provider == "memory":
+    chosen = settings_of(reference)
+    if not backend_of(chosen).capabilities.shared:
         raise TransferRefused(f"{role} is {reference!r}, whose database is in the memory of another process.")
-    service = open_configured(settings, schema, create_missing=create_missing, **options)
-    return Opened(service, f"{reference} ({settings.database_provider})")
+    service = open_configured(chosen, schema, create_missing=create_missing, **options)
+    return Opened(service, f"{reference} ({chosen.database_provider})")
 
 
 def masked(reference: str) -> str:
@@ -78,6 +86,8 @@ def masked(reference: str) -> str:
         parts = urlsplit(reference)
     except ValueError:
         return "a URL that cannot be read"
+    if problem_of(reference):
+        return f"{parts.scheme}://***"  # which part is the password is not known
     place = parts.netloc
     if "@" in place:
         user, _, host = place.rpartition("@")
@@ -90,68 +100,42 @@ def masked(reference: str) -> str:
 
 
 def _opened(
-    url: str, role: str, schema: Schema | None, create_missing: bool, options: dict[str, Any]
+    url: str, role: str, settings: Any, schema: Schema | None, create_missing: bool, options: dict[str, Any]
 ) -> DatabaseService:
-    try:
-        scheme = urlsplit(url).scheme.lower()
-    except ValueError as error:
-        raise TransferRefused(f"{role} is a URL that cannot be read.") from error
+    parts = read_url(url, role)
+    scheme = parts.scheme.lower()
     if scheme not in BACKENDS:
         raise TransferRefused(
             f"{role} begins with {scheme + ':' if scheme else masked(url)!r}, but must begin with one of:"
             f" {', '.join(f'{name}:' for name in BACKENDS)}"
         )
-    return open_database(url, schema, create_missing=create_missing, **options)
-
-
-def _with_password(url: str, role: str, password: str) -> str:
-    """The URL, with the password if it is a CouchDB's that names a user and none. To ask with a wrong one is worse than
-    not to ask: after a few times CouchDB locks the user out, here and wherever else."""
-    if not url.lower().startswith("couchdb:"):
-        return url
+    backend = backend_named(parts)
     try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url  # which is refused elsewhere
-    if not parts.username or parts.password is not None:
-        return url
-    if not password:
-        raise TransferRefused(
-            f"{role} is {masked(url)}, but COUCHDB_PASSWORD is not set, and no password stands there."
-        )
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{host}").geturl()
+        whole = backend.with_password(parts, settings)
+    except WherryError as error:
+        raise TransferRefused(f"{role} is {masked(url)}, but {error}") from error
+    return backend.from_url(whole, schema, create_missing=create_missing, **options)
 
 
 def clearly_same(source: str, target: str, environ: Mapping[str, str] | None = None) -> bool:
     """Whether two references obviously name one database, before it is opened: the same text, one file by two paths,
     one place of one host. False says nothing: identity.py finds out."""
     first, second = (_url_of(reference, environ) for reference in (source, target))
-    if first == second:
-        return not first.startswith("memory:")
+    if ":" not in first + second:
+        return first == second
+    if problem_of(first) or problem_of(second):
+        return False
+    one, other = urlsplit(first), urlsplit(second)
+    if one.scheme.lower() != other.scheme.lower():
+        return False
     try:
-        one, other = urlsplit(first), urlsplit(second)
-    except ValueError:
+        backend = backend_named(one)
+    except DatabaseChoiceError:
         return False
-    if one.scheme.lower() != other.scheme.lower() or not one.scheme:
-        return False
-    if one.scheme.lower() == "sqlite":
-        return _file_of(one) == _file_of(other)
-    places = [(parts.hostname, parts.port, parts.path.rstrip("/"), _options(parts)) for parts in (one, other)]
-    return one.scheme.lower() in BACKENDS and one.scheme.lower() != "memory" and places[0] == places[1]
+    return backend.place_of(one) == backend.place_of(other)
 
 
 def _url_of(reference: str, environ: Mapping[str, str] | None) -> str:
     if not reference.startswith(VARIABLE):
         return reference
     return (os.environ if environ is None else environ).get(reference.removeprefix(VARIABLE), reference)
-
-
-def _file_of(parts: SplitResult) -> Path:
-    return Path(unquote(parts.path).removeprefix("/")).resolve()
-
-
-def _options(parts: SplitResult) -> dict[str, str]:
-    """What tells apart two databases at one address: Firestore's database, an emulator, an endpoint."""
-    asked = dict(parse_qsl(parts.query))
-    return {key: asked[key] for key in ("database", "emulator", "endpoint") if key in asked}

@@ -8,7 +8,7 @@ import click
 
 from app.db.flask_ext import command_application, command_schema
 from app.db.own_collections import INSTALLATION_KEYS
-from app.db.transfer.cli import FAILED, opened, print_json, transfer_command
+from app.db.transfer.cli import FAILED, left_behind_option, opened, print_json, transfer_command
 from app.db.transfer.cli import listed as listed_names
 from app.db.transfer.differences import Secrets
 from app.db.transfer.errors import TransferRefused
@@ -42,6 +42,7 @@ def join(group: click.Group) -> None:
 @click.option("--repair", is_flag=True, help="Write the source's documents over what is missing or different.")
 @click.option("--remove-extra", is_flag=True, help="With --repair: delete what only the target has.")
 @click.option("--keep-newer", is_flag=True, help="With --repair: leave what was written later in the target.")
+@left_behind_option
 @click.option("--list", "listed", default=100, show_default=True, help="Differences to tell of one by one.")
 @click.option("--patience", default=60.0, show_default=True, help="Seconds to try a database that does not answer.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a signed report file.")
@@ -53,6 +54,7 @@ def verify_command(
     repair: bool,
     remove_extra: bool,
     keep_newer: bool,
+    left_behind: bool,
     listed: int,
     patience: float,
     report: Path | None,
@@ -71,7 +73,13 @@ def verify_command(
     progress = make_progress(as_json)
     if clearly_same(source, target):
         raise TransferRefused("SOURCE and TARGET are the same database, which is equal to itself.")
-    with opened(source, "SOURCE") as ours, opened(target, "TARGET") as theirs, seldom_collected():
+    look: dict[str, Any] = {"left_behind": left_behind, "patience": patience, "progress": progress}
+    written = {**look, "left_behind": left_behind and not repair}
+    with (
+        opened(source, "SOURCE", "read", **look) as ours,
+        opened(target, "TARGET", "write" if repair else "read", **written) as theirs,
+        seldom_collected(),
+    ):
         if looks_same(ours.service, theirs.service):
             progress.note("Both have the same identity: make sure that they are two databases, and not one.")
         found = verify(ours.service, theirs.service, options, progress, _secrets(), command_schema())

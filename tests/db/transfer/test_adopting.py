@@ -19,6 +19,7 @@ from app.db.transfer.errors import TransferRefused
 from app.db.transfer.foreign_couchdb import ForeignCouch
 from app.db.transfer.progress import Silent
 from app.db.unit_of_work import UnitOfWork
+from app.errors import WherryError
 from app.modules.agents.entities import Agent, AgentContent, AgentVersion
 from app.modules.agents.services import AgentService
 from app.tenants.entities import Tenant
@@ -170,7 +171,7 @@ class TestOthers:
 class TestUrls:
     @pytest.mark.parametrize("url", ["", "ftp://host", "http://", "http://host:port", "sqlite:///x.db"])
     def test_what_is_no_couchdb_is_refused(self, url: str) -> None:
-        with pytest.raises(TransferRefused, match="URL"):
+        with pytest.raises(WherryError, match="URL"):
             ForeignCouch.from_url(url)
 
     def test_a_password_is_in_no_name(self) -> None:

@@ -13,6 +13,7 @@ from app.db.transfer.collections import CHECKPOINTS, STATE, machinery
 from app.db.transfer.copying import CopyOptions, copy
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import ensure_identity, looks_same, read_identity, same_database
+from app.db.transfer.live.state import CURRENT, State
 from app.db.transfer.progress import Silent
 from tests.db.transfer.kit import SCHEMA, carry, harbour, held, sqlite
 
@@ -151,7 +152,7 @@ class TestOtherRefusals:
 
     def test_a_target_in_a_live_migration(self, source: DatabaseService, target: DatabaseService) -> None:
         target.prepare(machinery(STATE))
-        target.save(STATE, "current", {"phase": "capturing"})
+        target.save(STATE, CURRENT, State("capturing", 1, "sqlite:///other.db", "source", "m").document())
         with pytest.raises(TransferRefused, match="live migration"):
             carry(source, target)
 

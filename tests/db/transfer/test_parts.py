@@ -2,7 +2,7 @@
 
 import io
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event, Timer
 
 import pytest
@@ -12,12 +12,15 @@ from app.db.capabilities import CollectionInfo
 from app.db.errors import Throttled, Unavailable
 from app.db.transfer.checkpoints import Checkpoint
 from app.db.transfer.errors import TransferRefused
+from app.db.transfer.foreign_couchdb import ForeignCouch
+from app.db.transfer.live.peers import check_reference
 from app.db.transfer.pacing import BatchSize, Patience, RateLimit, Stopped
 from app.db.transfer.pages import BYTES, Stretch, stretches
 from app.db.transfer.pipeline import Course, Pipeline
 from app.db.transfer.progress import Shown, Silent, make_progress, shown_bytes, shown_time
 from app.db.transfer.references import clearly_same, masked, open_reference
 from app.db.transfer.writing import Tally
+from app.errors import WherryError
 from tests.db.transfer.kit import SCHEMA, Faulty, fill, some
 
 BOATS = CollectionInfo("boats", "tenant")
@@ -37,6 +40,14 @@ class TestReferences:
             ("production", "production"),
             ("env:URL", "env:URL"),
             ("couchdb://ann:sec[ret@host/x", "a URL that cannot be read"),
+            ("dynamodb://key:se/cret@eu-central-1/boats", "dynamodb://***"),
+            ("dynamodb://key:12/cret@eu-central-1/boats", "dynamodb://***"),
+            ("couchdb://ann:se?cret@host/boats", "couchdb://***"),
+            ("couchdb://ann:se#cret@host/boats", "couchdb://***"),
+            ("couchdb://ann:s@e/cret@host/boats", "couchdb://***"),
+            ("couchdb:ann:secret@host/boats", "couchdb://***"),
+            ("couchdb://ann:secret", "couchdb://***"),
+            ("sqlite:////var/mail@host/boats.db", "sqlite:////var/mail@host/boats.db"),
         ],
     )
     def test_they_are_shown_without_what_is_secret(self, reference: str, shown: str) -> None:
@@ -49,6 +60,24 @@ class TestReferences:
         with pytest.raises(Exception) as caught:
             open_reference(url, "TARGET")
         assert "ann:hunter2" not in str(caught.value)
+
+    @pytest.mark.parametrize("secret", ["sec/ret", "12/ret", "sec?ret", "sec#ret", "sec[ret", "s@c/ret"])
+    @pytest.mark.parametrize("url", ["dynamodb://key:{}@eu-central-1/boats", "couchdb://ann:{}@host/boats"])
+    def test_a_password_that_is_not_encoded_is_refused_and_no_part_of_it_shown(self, url: str, secret: str) -> None:
+        reference, environ = url.format(secret), {"THERE": url.format(secret)}
+        uses: tuple[Callable[[], object], ...] = (
+            lambda: open_reference(reference, "TARGET"),
+            lambda: open_reference("env:THERE", "TARGET", environ=environ),
+            lambda: check_reference(reference, "TARGET"),
+            lambda: open_database(reference),
+            lambda: ForeignCouch.from_url(reference.replace("dynamodb", "http")),
+        )
+        for use in uses:
+            with pytest.raises(WherryError) as caught:
+                use()
+            assert "ret" not in str(caught.value)
+            assert "%2F" in str(caught.value) or "cannot be read" in str(caught.value)
+        assert not clearly_same(reference, "couchdb://ann:x@host/boats")
 
     def test_a_backend_that_is_unknown_is_named_with_the_role(self) -> None:
         with pytest.raises(TransferRefused, match=r"TARGET begins with 'postgres:'.*sqlite:"):
@@ -63,6 +92,9 @@ class TestReferences:
             ("couchdb://u:p@Host:5984/x", "couchdb://v:q@host:5984/x/", True),
             ("couchdb://u:p@host:5984/x", "couchdb://u:p@host:5984/y", False),
             ("firestore://p/x", "firestore://p/x?database=other", False),
+            ("firestore://p/x?credentials=a.json", "firestore://p/x?database=(default)", True),
+            ("couchdb://u:p@host:5984/x?timeout=3", "couchdb://u:p@host:5984/x", True),
+            ("dynamodb://r/abc?endpoint=http://a:1", "dynamodb://k:s@r/abc?endpoint=http://a:1", True),
             ("dynamodb://r/abc?endpoint=http://a:1", "dynamodb://r/abc?endpoint=http://b:1", False),
             ("memory:", "memory:", False),
             ("production", "production", True),
