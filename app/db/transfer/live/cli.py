@@ -91,7 +91,7 @@ def status(as_json: bool) -> None:
 
 
 @live_commands.command()
-@click.option("--force", is_flag=True, help="Although the two sides are not known to be equal.")
+@click.option("--force", is_flag=True, help="Although documents differ or do not fit, or a process does not reach TARGET.")
 @one_sentence()
 def cutover(force: bool) -> None:
     """Let the application work on the target. Writes pause for a few seconds, reads go on."""
@@ -99,7 +99,7 @@ def cutover(force: bool) -> None:
 
 
 @live_commands.command()
-@click.option("--force", is_flag=True, help="Although the two sides are not known to be equal.")
+@click.option("--force", is_flag=True, help="Although documents do not fit SOURCE: they are left behind.")
 @one_sentence()
 def rollback(force: bool) -> None:
     """Go back to the source; before a cut-over: give the migration up."""
