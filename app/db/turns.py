@@ -8,7 +8,7 @@ operation and keeps it to its end:
 - There are fewer turns than the process has threads. A request that finds none free may go on as long as the database
   is known to answer at once, each time for a moment only; otherwise it is told to come again, and its thread is free.
 
-What is outside of a request (commands, jobs, the rest of an answer that is streamed) has no turn.
+What is outside of a request (commands, the rest of an answer that is streamed) has no turn.
 """
 
 from collections.abc import Callable, Iterator

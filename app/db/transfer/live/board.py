@@ -114,7 +114,7 @@ def is_alive(service: Backend, patience: float = DEAD_AFTER) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What somebody wants. ``force``: although a check of a switch fails (runner.py); the one of the lag holds still."""
+    """What somebody wants. ``force``: although a check of a switch fails; the one of the lag holds still."""
 
     action: Action
     id: str = field(default_factory=lambda: token_hex(8))

@@ -91,7 +91,7 @@ def status(as_json: bool) -> None:
 
 
 @live_commands.command()
-@click.option("--force", is_flag=True, help="Although documents differ or do not fit, or a process does not reach TARGET.")
+@click.option("--force", is_flag=True, help="Although documents differ, do not fit, or a process cannot reach TARGET.")
 @one_sentence()
 def cutover(force: bool) -> None:
     """Let the application work on the target. Writes pause for a few seconds, reads go on."""
