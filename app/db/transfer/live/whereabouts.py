@@ -22,8 +22,8 @@ _log = logging.getLogger(__name__)
 
 
 class View:
-    """What a process knew at one moment. It holds until ``until`` on the boot clock; a write that was begun by then and
-    is over at ``late`` was not late. Never changed: a new one takes its place."""
+    """What a process knew at one moment. It holds until ``until`` on the boot clock. A write begun before ``until``
+    counts as on time if it has ended before ``late``. Never changed: a new one takes its place."""
 
     __slots__ = ("fences", "get", "late", "mode", "plain", "save", "service", "state", "until")
 
