@@ -8,8 +8,8 @@ from threading import Lock
 from typing import Final
 
 from app.db.backend import Backend
+from app.db.boot_clock import boot_time
 from app.db.errors import DatabaseError, Unavailable
-from app.db.index_registry import boot_time
 from app.db.transfer.live.fences import Fences, read_snapshot, swap_state
 from app.db.transfer.live.presence import Presence
 from app.db.transfer.live.state import Mode, State, Timing, points_on, read_state
