@@ -61,7 +61,7 @@ slow: venv-dev ## tests that take longer, such as a start from a clean clone
 crash: venv-dev ## tests that kill processes at random moments
 	@$(PY) -m pytest -m "crash and not bench $(NO_SERVER)" $(TESTS) $(ARGS) || [ $$? -eq 5 ] # 5: there are none
 
-mutants: venv-dev ## break the code in known ways and see the contract suite notice each
+mutants: venv-dev ## break the database layer in known ways and see the tests notice each
 	@$(PY) scripts/mutants.py $(ARGS)
 
 bench: venv-bench ## measure side by side with other libraries; writes build/bench.json

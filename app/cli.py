@@ -15,6 +15,7 @@ from flask.cli import FlaskGroup, routes_command, shell_command, with_appcontext
 from app import create_app
 from app.auth.set_up import SetUps, Wanted
 from app.db.cli_errors import one_sentence
+from app.db.correlation import correlated
 from app.db.flask_ext import command_unit
 from app.errors import WherryError
 from app.settings import Settings
@@ -76,8 +77,9 @@ def demo_data() -> None:
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    cli.main(args=sys.argv[1:], prog_name="wherry")
+    """Entry point of the console script. Whatever a command logs and records has one correlation id."""
+    with correlated():
+        cli.main(args=sys.argv[1:], prog_name="wherry")
 
 
 if __name__ == "__main__":

@@ -68,14 +68,14 @@ class Hub:
         self._entries: list[_Entry] = []
         self._matching: dict[type[Event], tuple[_Entry, ...]] = {}
 
-    def during(self, event_type: type[E], *, needs_tenant: bool | None = None) -> Callable[[Handler[E]], Handler[E]]:
+    def during(self, event_type: type[E]) -> Callable[[Handler[E]], Handler[E]]:
         """Register a handler ``(event, uow)`` that runs inside the commit, in the order of registration.
 
-        It also hears the events of subclasses, so one for ``Event`` hears everything. ``needs_tenant`` is what the
-        event's scope says unless given: such a handler is refused (TenantRequired) in a unit of work without a tenant.
+        It also hears the events of subclasses, so one for ``Event`` hears everything. A handler of a tenant's
+        event is refused (TenantRequired) in a unit of work without a tenant.
         """
         check_event_type(event_type)
-        needed = event_type.scope == "tenant" and event_type is not Event if needs_tenant is None else needs_tenant
+        needed = event_type.scope == "tenant" and event_type is not Event
 
         def register(handler: Handler[E]) -> Handler[E]:
             self._entries.append(_Entry(event_type, handler, needed))

@@ -1,6 +1,8 @@
-"""``python -m bench``: run groups of measurements, print a table, write build/bench.json.
+"""``python -m bench``: run groups of measurements, print a table, write build/bench.json after each group.
 
-The exit status is 1 when a goal is missed: when a ratio's whole 95 % interval lies on the wrong side of it.
+The exit status is 1 when a goal is missed: when a ratio's whole 95 % interval lies on the wrong side of it. What
+needs a server or a program that is missing is skipped with the reason; where WHERRY_REQUIRE names the server, that ends
+the run.
 """
 
 import argparse
@@ -14,15 +16,17 @@ from time import perf_counter, thread_time
 
 from bench.figures import HEADER, Figure, write_figures
 from bench.harness import Effort
+from bench.needs import Missing
+from tests.servers import required
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Measurements that run together: the module whose ``run(folder, number, effort)`` makes their figures."""
+    """Measurements that run together: the modules whose ``run(folder, number, effort)`` makes their figures."""
 
-    module: str
+    modules: str
     about: str
     number: int
     quick_number: int
@@ -39,7 +43,12 @@ GROUPS = {
     "firestore-server": Group("bench.firestore_server", "round trips through Firestore", 3_000, 1_000),
     "dynamodb": Group("bench.dynamodb", "client CPU of DynamoDB against boto3's client and PynamoDB", 100, 100),
     "dynamodb-server": Group("bench.dynamodb_server", "round trips through DynamoDB", 3_000, 1_000),
-    "growth-servers": Group("bench.growth_servers", "a page on each server as the other tenants grow", 100_000, 5_000),
+    "growth-servers": Group(
+        "bench.growth_couchdb bench.growth_firestore bench.growth_dynamodb",
+        "a page on each server as the other tenants grow",
+        100_000,
+        5_000,
+    ),
     "transfer": Group("bench.transfer", "copying SQLite to SQLite against a loop by hand", 1_000_000, 30_000),
     "dump": Group("bench.dumping", "dumping and comparing SQLite files against loops by hand", 1_000_000, 20_000),
     "dump-couchdb": Group("bench.dumping_couchdb", "dumping CouchDB beside couchbackup", 50_000, 20_000),
@@ -65,15 +74,26 @@ def main() -> int:
     for name in asked.groups or GROUPS:
         group = GROUPS[name]
         number = asked.documents or (group.quick_number if asked.quick else group.number)
-        run: Callable[[Path, int, Effort], Iterator[Figure]] = import_module(group.module).run
-        with tempfile.TemporaryDirectory(prefix="wherry-bench-") as folder:
-            for figure in run(Path(folder), number, effort):
-                figures.append(figure)
-                print(figure.as_row(), flush=True)
-    write_figures(figures, asked.output)
+        for module in group.modules.split():
+            try:
+                for figure in _measured(module, number, effort):
+                    figures.append(figure)
+                    print(figure.as_row(), flush=True)
+            except Missing as missing:
+                if missing.server in required():
+                    sys.exit(f"{name}: {missing} (WHERRY_REQUIRE names it)")
+                print(f"{name}, skipped: {missing}", flush=True)
+            finally:
+                write_figures(figures, asked.output)
     missed = [figure.name for figure in figures if figure.missed]
     print(f"{sum(figure.has_goal for figure in figures)} goals, {len(missed)} missed", *missed, sep="\n  ")
     return 1 if missed else 0
+
+
+def _measured(module: str, number: int, effort: Effort) -> Iterator[Figure]:
+    run: Callable[[Path, int, Effort], Iterator[Figure]] = import_module(module).run
+    with tempfile.TemporaryDirectory(prefix="wherry-bench-") as folder:
+        yield from run(Path(folder), number, effort)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from bench.couchdb_commits import commit_figures
 from bench.data import PAGE, PATH, SCHEMA, TENANT, documents, statuses
 from bench.figures import Figure
 from bench.harness import Effort, Run, measure
+from bench.needs import need
 from bench.peers import Document
 from bench.peers.couchdb_package import CouchPackage
 from bench.peers.plain_couchdb import PlainCouch
@@ -51,6 +52,7 @@ class Case(NamedTuple):
 
 def run(folder: Path, number: int, effort: Effort) -> Iterator[Figure]:
     """Every figure of this group, over ``number`` documents; ``folder`` is not used."""
+    need("couchdb")
     backend = CouchBackend(shared_url(), fresh_prefix(), "?timeout=60")
     name = f"{backend.prefix}-plain"  # among what is removed
     given = {id: {**document, "tenant": TENANT} for id, document in documents(number)}

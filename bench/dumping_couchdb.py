@@ -20,6 +20,7 @@ from bench.data import COLLECTION, PATH, SCHEMA, documents
 from bench.figures import Figure
 from bench.files import fill
 from bench.harness import Effort
+from bench.needs import miss, need
 from tests.cache import bring, cache_folder
 from tests.db.couchdb_server import CouchBackend, fresh_prefix, shared_url
 
@@ -32,6 +33,7 @@ _MOST_ROUNDS = 7
 
 def run(folder: Path, number: int, effort: Effort) -> Iterator[Figure]:
     """The one figure of this group, over ``number`` documents."""
+    need("couchdb")
     program = _couchbackup()
     backend = CouchBackend(shared_url(), fresh_prefix(), "?timeout=30")
     try:
@@ -79,8 +81,8 @@ def _couchbackup() -> Path:
     folder = cache_folder(f"couchbackup-{VERSION}")
     if not (folder / _PROGRAM).is_file():
         if shutil.which("npm") is None:
-            raise RuntimeError("This group needs Node.js and npm, which are not installed")
+            miss("couchdb", "npm, which brings couchbackup, is not installed", "install Node.js and npm")
         command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
         if failure := bring(folder, ("package.json", _PACKAGE), command, lambda place: (place / _PROGRAM).is_file()):
-            raise RuntimeError(failure)
+            miss("couchdb", failure, "let npm reach its registry")
     return folder / _PROGRAM

@@ -20,10 +20,10 @@ from app.db import DatabaseService, Query, open_database, where
 from bench.data import PAGE, PATH, SCHEMA, documents, statuses
 from bench.figures import Figure
 from bench.harness import Effort, Run, measure
+from bench.needs import need
 from bench.peers.plain_dynamodb import Boto3, DynamoPeer, Place, chunks
 from bench.peers.pynamodb_peer import PynamoDb
 from tests.db.dynamodb_server import DynamoBackend, fresh_prefix, shared_url
-from tests.dynamodb_installed import fetch
 
 GOALS = {"boto3": 1.10, "PynamoDB": 1.0}
 OURS = "wherry"
@@ -34,8 +34,7 @@ Work = Callable[[Any], object]
 
 def run(folder: Path, number: int, effort: Effort) -> Iterator[Figure]:
     """Every figure of this group, over ``number`` documents; ``folder`` is not used."""
-    if failure := fetch():
-        raise RuntimeError(failure)
+    need("dynamodb")
     url = shared_url()
     backend = DynamoBackend(url, fresh_prefix())
     raw = Boto3(place_of(url, f"bench-{uuid.uuid4().hex[:12]}"))

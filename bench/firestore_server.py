@@ -17,6 +17,7 @@ from app.db import DatabaseService, Query, open_database, where
 from bench.data import COLLECTION, PAGE, PATH, SCHEMA, TENANT, documents, statuses
 from bench.figures import Figure
 from bench.harness import Effort, Run, measure
+from bench.needs import need
 from tests.db.firestore_server import fresh_backend, shared_url
 
 GOAL = 1.10
@@ -26,6 +27,7 @@ OURS, THEIRS = "wherry", "google-cloud-firestore"
 
 def run(folder: Path, number: int, effort: Effort) -> Iterator[Figure]:
     """Every figure of this group, over ``number`` documents; ``folder`` is not used."""
+    need("firestore")
     url = fresh_backend(shared_url()).url
     given = dict(islice(documents(number), number))
     with closing(open_database(url, SCHEMA, deadline=10.0, lease=600.0)) as ours:

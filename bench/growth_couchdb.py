@@ -15,6 +15,7 @@ from bench.data import SCHEMA, TENANT
 from bench.figures import Figure
 from bench.growing import MATCHING, Evidence, grow, measure_pages, read_figure, time_figure
 from bench.harness import Effort
+from bench.needs import need
 from tests.db.couchdb_server import CouchBackend, fresh_prefix, shared_url
 
 _COUNTER = "/_node/_local/_stats/couchdb/database_reads"
@@ -22,6 +23,7 @@ _COUNTER = "/_node/_local/_stats/couchdb/database_reads"
 
 def run(folder: Path, number: int, effort: Effort) -> Iterator[Figure]:
     """Every figure of this group; ``number`` is what the others grow to, ``folder`` is not used."""
+    need("couchdb")
     small, large = (CouchBackend(shared_url(), fresh_prefix(), "?timeout=60") for _ in range(2))
     try:
         with closing(small.open(SCHEMA)) as before, closing(large.open(SCHEMA)) as after:

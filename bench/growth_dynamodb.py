@@ -11,16 +11,15 @@ from bench.data import SCHEMA, TENANT
 from bench.figures import Figure
 from bench.growing import Evidence, grow, measure_pages, read_figure, time_figure
 from bench.harness import Effort
+from bench.needs import need
 from tests.db.dynamodb_server import DynamoBackend, fresh_prefix, shared_url
-from tests.dynamodb_installed import fetch
 
 _PATIENCE = {"timeout": 60.0, "lease": 3_600.0, "grace": 5.0}
 
 
 def run(folder: Path, number: int, effort: Effort) -> Iterator[Figure]:
     """Every figure of this group; ``number`` is what the others grow to, ``folder`` is not used."""
-    if failure := fetch():
-        raise RuntimeError(failure)
+    need("dynamodb")
     small, large = (DynamoBackend(shared_url(), fresh_prefix(), **_PATIENCE) for _ in range(2))
     try:
         with closing(small.open(SCHEMA)) as before, closing(large.open(SCHEMA)) as after:

@@ -21,6 +21,7 @@ from bench.figures import Figure
 from bench.firestore_server import _client
 from bench.growing import LARGE, SMALL, Evidence, Grown, grow, measure_pages, read_figure, time_figure
 from bench.harness import Effort, Run
+from bench.needs import need
 from tests.db.firestore_server import fresh_backend, shared_url
 
 _PATIENCE = {"deadline": 60.0, "lease": 3_600.0}
@@ -29,6 +30,7 @@ _NO_INDEX = "the emulator walks through everybody's documents"
 
 def run(folder: Path, number: int, effort: Effort) -> Iterator[Figure]:
     """Every figure of this group; ``number`` is what the others grow to, ``folder`` is not used."""
+    need("firestore")
     backends = {side: fresh_backend(shared_url()) for side in (SMALL, LARGE)}
     clients = {side: _client(backend.url) for side, backend in backends.items()}
     try:

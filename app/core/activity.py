@@ -69,7 +69,7 @@ def describe(uow: UnitOfWork, records: Iterable[AnyAuditRecord]) -> list[Activit
 
 def who(record: AnyAuditRecord) -> str:
     """The actor's name as it was then."""
-    unnamed = {"anonymous": "Somebody signed out", "system": "Wherry", "command": "A command", "job": "A job"}
+    unnamed = {"anonymous": "Somebody signed out", "system": "Wherry", "command": "A command"}
     return record.actor_name or unnamed.get(record.actor_kind, record.actor_kind)
 
 

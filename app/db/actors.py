@@ -1,4 +1,4 @@
-"""Who acts: the person, command or job that a unit of work belongs to, as the audit record names it."""
+"""Who acts: the person or command that a unit of work belongs to, as the audit record names it."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """``kind`` is ``user``, ``anonymous``, ``command``, ``job`` or ``system``; ``id`` is "" where nobody is known.
+    """``kind`` is ``user``, ``anonymous``, ``command`` or ``system``; ``id`` is "" where nobody is known.
 
     ``address`` is the client's network address, ``correlation_id`` the one that logs and answers carry.
     """

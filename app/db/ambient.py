@@ -1,4 +1,4 @@
-"""The unit of work of a command or job, which what is called inside joins instead of opening its own."""
+"""The unit of work of a command, which what is called inside joins instead of opening its own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -230,10 +230,10 @@ class Backend(DatabaseService):
         return self._committed(self._prepared(writes))
 
     def commit_with(self, writes: Sequence[Write], own: Sequence[Write]) -> list[Saved | None]:
-        """``commit`` with entries of a migration's ``own`` beside the caller's, for which alone it answers.
+        """``commit`` of the caller's ``writes`` and a migration's ``own`` entries together; answers for the former.
 
-        They do not count to the contract's bounds where the database takes more (``beyond``); where it does not, there
-        is room for so many fewer of the caller's.
+        Where the database takes more than the contract promises (``beyond``), own entries are extra. Where it does
+        not, they use up places, and the caller has that many fewer.
         """
         bound = MAX_TOGETHER + min(self.beyond, len(own))
         return self._committed(self._prepared([*writes, *own], bound, len(own)))[: len(writes)]

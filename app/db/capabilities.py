@@ -12,14 +12,12 @@ class Capabilities:
     """Where backends differ by nature. The promises of DatabaseService hold whatever stands here.
 
     ``fresh_queries``: a query sees every acknowledged write (DynamoDB's secondary indexes lag behind).
-    ``native_commit``: the database has multi-document transactions of its own (CouchDB has none).
     ``shared``: several processes may use the same data at the same time (memory is one process's own).
     ``durable``: data outlives the process.
     ``parallel``: how many bulk readers, or bulk writers, at the same time are of use (SQLite has one writer).
     """
 
     fresh_queries: bool
-    native_commit: bool
     shared: bool
     durable: bool
     parallel: int = 4

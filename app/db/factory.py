@@ -110,7 +110,7 @@ def open_configured(
 def open_database(url: str, schema: Schema | None = None, **options: Any) -> Backend:
     """The service that a URL names, for scripts: ``memory:``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``.
 
-    ``options`` are DatabaseService's. DatabaseChoiceError for a URL that names no backend, another WherryError for one
+    ``options`` are Backend's. DatabaseChoiceError for a URL that names no backend, another WherryError for one
     that cannot be read; the URL's password is never in a message.
     """
     parts = read_url(url, "The database")

@@ -4,8 +4,8 @@ A request's unit of work is opened and committed by the web layer; services get 
 """
 
 import weakref
-from contextlib import AbstractContextManager
-from secrets import token_hex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -14,6 +14,7 @@ from flask.cli import ScriptInfo
 
 from app.db.actors import Actor
 from app.db.ambient import ambient_unit
+from app.db.correlation import correlated
 from app.db.factory import DatabaseSettings
 from app.db.schema import Schema
 from app.db.scope import open_tenant
@@ -51,19 +52,23 @@ def current_database() -> DatabaseService:
     return service
 
 
-def command_unit(command: str, *, tenant_id: str | None = None) -> AbstractContextManager[UnitOfWork]:
-    """A unit of work for a command or job, inside an application context; commits when its block ends without an error.
+@contextmanager
+def command_unit(command: str, *, tenant_id: str | None = None) -> Iterator[UnitOfWork]:
+    """A unit of work for a command, inside an application context; commits when its block ends without an error.
 
-    NotFound for a tenant that does not exist. The audit record names ``command`` as the actor. Blocks inside it join
-    it. Uses the hub and clock that the application registered.
+    NotFound for a tenant that does not exist. The audit record names ``command`` as the actor, and has the correlation
+    id that log lines of the block have. Blocks inside it join it. Uses the hub and clock that the application
+    registered.
     """
     registry: Any = current_app.extensions.get("wherry")
     options = {} if registry is None else {"hub": registry.hub, "clock": registry.clock}
-    actor = Actor(kind="command", id=command, name=command, correlation_id=token_hex(16))
     service = current_database()
-    if tenant_id is not None:
-        open_tenant(service, tenant_id)
-    return ambient_unit(lambda: UnitOfWork(service, tenant_id=tenant_id, actor=actor, **options))
+    with correlated() as identifier:
+        actor = Actor(kind="command", id=command, name=command, correlation_id=identifier)
+        if tenant_id is not None:
+            open_tenant(service, tenant_id)
+        with ambient_unit(lambda: UnitOfWork(service, tenant_id=tenant_id, actor=actor, **options)) as uow:
+            yield uow
 
 
 def command_application() -> Flask:

@@ -23,11 +23,11 @@ from typing import Final, NamedTuple, Protocol
 
 import orjson
 
+from app.db.boot_clock import boot_time
 from app.db.schema import Collection, CollectionScope, Index
 from app.db.time_limit import unhurried
 
 LEASE: Final = 10.0
-_BOOT_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +165,6 @@ class IndexRegistry:
         self._store.backfill(building, tuple(index for index in declared.indexes if index not in building.ready))
         ready = replace(building, ready=_with(building.ready, declared.indexes))
         self._store.swap_entry(declared.name, building.encode(), ready.encode())
-
-
-def boot_time() -> float:
-    """Seconds on a clock that no adjustment moves and that goes on while the machine sleeps."""
-    return time.clock_gettime(_BOOT_CLOCK)
 
 
 def _with(indexes: Sequence[Index], added: Sequence[Index]) -> tuple[Index, ...]:

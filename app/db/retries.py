@@ -1,11 +1,11 @@
 """Trying again after a Conflict, with growing random waits, so that many writers of one document all get through."""
 
-import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from app.db.errors import Conflict
+from app.db.growing_waits import growing_waits
 from app.db.time_limit import bounded
 
 T = TypeVar("T")
@@ -20,12 +20,11 @@ def retry_conflicts(attempt: Callable[[], T], deadline: float = 10.0) -> T:
     Waits are drawn between zero and a bound that doubles to 50 ms ("full jitter": equal waits would collide again).
     """
     end = bounded(time.monotonic() + deadline)
-    bound = _FIRST_WAIT
+    waits = growing_waits(_FIRST_WAIT, _LONGEST_WAIT)
     while True:
         try:
             return attempt()
         except Conflict:
             if time.monotonic() >= end:
                 raise
-        time.sleep(random.uniform(0, bound))  # noqa: S311 - spreads waits, keeps no secret
-        bound = min(bound * 2, _LONGEST_WAIT)
+        time.sleep(next(waits))

@@ -1,7 +1,7 @@
 """The time that a web request may spend at the database in all, over however many operations: see turns.py.
 
-Kept beside the thread's work, so that a backend asks for it where it makes a deadline. Without a limit, as in commands
-and jobs, the operations' own deadlines count alone.
+Kept beside the thread's work, so that a backend asks for it where it makes a deadline. Without a limit, as in
+commands, the operations' own deadlines count alone.
 """
 
 from collections.abc import Iterator

@@ -8,7 +8,7 @@ operation and keeps it to its end:
 - There are fewer turns than the process has threads. A request that finds none free may go on as long as the database
   is known to answer at once, each time for a moment only; otherwise it is told to come again, and its thread is free.
 
-What is outside of a request (commands, jobs, the rest of an answer that is streamed) has no turn.
+What is outside of a request (commands, the rest of an answer that is streamed) has no turn.
 """
 
 from collections.abc import Callable, Iterator
@@ -160,7 +160,10 @@ class Turns:
         self._lasted[place] = self._answered - began
 
     def _is_quick(self) -> bool:
-        """Whether the database is known to answer at once: by the shortest of the last times, as a busy machine makes
-        some of them long, and by an answer since it was asked by all at once."""
+        """Whether the database is known to answer at once.
+
+        The fastest of the last eight answers took at most 0.1 s (a busy machine makes some of them slow), nothing has
+        failed since the latest, and that one came, or the turns ran out, no more than 0.5 s ago.
+        """
         silent = monotonic() - max(self._answered, self._full_since)
         return self._answered >= self._failed and silent <= _SILENCE and min(self._lasted) <= _QUICK

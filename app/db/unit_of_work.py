@@ -1,4 +1,4 @@
-"""The unit of work: everything that one request, command or job changes is written at its end, together or not at all.
+"""The unit of work: everything that one request or command changes is written at its end, together or not at all.
 
     with UnitOfWork(service, tenant_id=tenant.id, actor=actor, hub=hub) as uow:
         uow.store(Agent).add(Agent(name="Greeter"))

@@ -6,11 +6,11 @@ so that nobody writes into our logs. Every response names the id, error pages sh
 
 import re
 from collections.abc import Iterable
-from contextvars import ContextVar
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
+
+from app.db.correlation import new_correlation_id, use_correlation_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -18,22 +18,6 @@ if TYPE_CHECKING:
 HEADER = "X-Request-ID"
 ENVIRON_KEY = "wherry.correlation_id"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_current: ContextVar[str] = ContextVar("correlation_id", default="")
-
-
-def correlation_id() -> str:
-    """The id of the request, job or command that this thread works for; empty when there is none."""
-    return _current.get()
-
-
-def new_correlation_id() -> str:
-    """128 random bits in 32 hexadecimal digits."""
-    return token_hex(16)
-
-
-def use_correlation_id(value: str) -> None:
-    """Work for `value` from now on, in this thread; an empty text ends it. For commands and jobs."""
-    _current.set(value)
 
 
 def accepted(value: str | None) -> str | None:
@@ -55,7 +39,7 @@ class CorrelationMiddleware:
         """WSGI."""
         value = accepted(environ.get("HTTP_X_REQUEST_ID")) or new_correlation_id()
         environ[ENVIRON_KEY] = value
-        _current.set(value)
+        use_correlation_id(value)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             headers = [(name, text) for name, text in headers if name.lower() != "x-request-id"]

@@ -1,6 +1,7 @@
 """Which hosts are ours. A forged Host or X-Forwarded-Host is refused with 400, whatever the page.
 
-Links in mail come from configuration, never from these headers; the check keeps redirects and caches honest too.
+Links that people are given come from PUBLIC_URL, never from these headers; the check keeps redirects and caches honest
+too.
 """
 
 import re

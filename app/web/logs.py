@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from flask import Flask, Response, request
 
+from app.db.correlation import correlation_id
 from app.web.context import current
-from app.web.correlation import correlation_id
 from app.web.json_lines import JsonLines
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _requests = logging.getLogger("wherry.request")
 
 
 class JsonFormatter(JsonLines):
-    """A line of JSON with the correlation id of the request, job or command that the thread works for."""
+    """A line of JSON with the correlation id of the request or command that the thread works for."""
 
     def context(self) -> dict[str, Any]:
         """The id, if there is one."""

@@ -17,7 +17,7 @@ from app.db.backends.firestore_client import FirestoreClient
 from app.db.backends.firestore_fork import ForkGate
 from app.db.backends.firestore_indexes import index_configuration
 from app.db.backends.firestore_messages import grpc
-from app.db.index_registry import boot_time
+from app.db.boot_clock import boot_time
 from tests.db.contract.given import NOTES, OTHERS, fill, ids_of, make_schema
 from tests.db.firestore_fixtures import backend, firestore_url
 from tests.db.firestore_server import FirestoreBackend

@@ -1,4 +1,6 @@
 import gc
+import json
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -8,11 +10,13 @@ from flask import Flask, abort, redirect
 
 from app.db import DatabaseService, InvalidQuery, NotFound, open_database
 from app.db.audit import AuditRecord, newest
+from app.db.correlation import correlated, correlation_id
 from app.db.flask_ext import command_unit, current_database, install_database
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid, NotAllowed, Problem
 from app.web import access_control, current, register
 from app.web.application import WherryFlask
+from app.web.logs import JsonFormatter
 from app.web.registry import Registry
 from tests.app_database import databases
 from tests.db.kit import SCHEMA, Boat, BoatLaunched
@@ -74,6 +78,22 @@ class TestCommands:
         assert (record.actor_kind, record.actor_name) == ("command", "launch")
         assert len(record.correlation_id) == 32
 
+    def test_log_lines_and_the_audit_record_of_a_command_have_the_same_id(self, db: DatabaseService) -> None:
+        app = Flask("one")
+        install_database(app, db)
+        line = logging.LogRecord("wherry", logging.INFO, __file__, 1, "launched", (), None)
+        said: list[str] = []
+        before = correlation_id()
+        with app.app_context(), correlated():
+            for name in ("Ariel", "Calypso"):
+                with command_unit("launch", tenant_id="t1") as uow:
+                    uow.store(Boat).add(Boat(name=name))
+                    said.append(json.loads(JsonFormatter().format(line))["correlation_id"])
+        records = newest(UnitOfWork(db, tenant_id="t1").store(AuditRecord)).items
+        assert len(set(said)) == 1
+        assert [record.correlation_id for record in records] == said
+        assert correlation_id() == before
+
     def test_a_command_that_fails_writes_nothing(self, db: DatabaseService) -> None:
         app = Flask("one")
         install_database(app, db)
@@ -85,8 +105,8 @@ class TestCommands:
     def test_a_tenant_that_does_not_exist_is_refused(self, db: DatabaseService, tenant: str) -> None:
         app = Flask("one")
         install_database(app, db)
-        with app.app_context(), pytest.raises((NotFound, InvalidQuery)):
-            command_unit("launch", tenant_id=tenant)
+        with app.app_context(), pytest.raises((NotFound, InvalidQuery)), command_unit("launch", tenant_id=tenant):
+            pass
 
     def test_it_uses_the_applications_hub(self, db: DatabaseService) -> None:
         app = Flask("one")

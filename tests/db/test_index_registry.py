@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.db import Collection, Index
-from app.db.index_registry import Entry, IndexRegistry, boot_time
+from app.db.boot_clock import boot_time
+from app.db.index_registry import Entry, IndexRegistry
 
 NAME, STATUS, KIND = Index("name"), Index("status", "name"), Index("kind")
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from app import create_app
-from app.web.correlation import HEADER, accepted, correlation_id, use_correlation_id
+from app.web.correlation import HEADER, accepted
 
 
 def test_every_response_names_its_id() -> None:
@@ -30,10 +30,3 @@ def test_a_replaced_id_does_not_come_back() -> None:
     client = create_app({"ENV": "testing"}).test_client()
     answer = client.get("/healthz", headers={HEADER: "<script>alert(1)"})
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers[HEADER])
-
-
-def test_a_command_can_work_under_an_id() -> None:
-    use_correlation_id("job-12345678")
-    assert correlation_id() == "job-12345678"
-    use_correlation_id("")
-    assert correlation_id() == ""

@@ -34,6 +34,11 @@ def test_no_template_has_what_the_policy_forbids(path: Path) -> None:
     assert [what for what, pattern in FORBIDDEN.items() if re.search(pattern, text, re.IGNORECASE)] == []
 
 
+@pytest.mark.parametrize("path", [path for path in TEMPLATES if path.parent.name != "macros"], ids=name)
+def test_no_page_imports_macros_which_are_there_without(path: Path) -> None:
+    assert not re.search(r"""{%-?\s*(from|import)\s*["']macros/""", path.read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize("path", TEMPLATES, ids=name)
 def test_every_form_that_posts_has_the_csrf_field(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

@@ -82,7 +82,7 @@ class _Place(NamedTuple):
 class CouchDatabase(Backend):
     """The contract on a CouchDB server."""
 
-    capabilities: ClassVar = Capabilities(fresh_queries=True, native_commit=False, shared=True, durable=True)
+    capabilities: ClassVar = Capabilities(fresh_queries=True, shared=True, durable=True)
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (CouchError, orjson.JSONDecodeError)
 
     def __init__(

@@ -11,7 +11,6 @@ What may be repeated is said by the request's ``kind``:
                 attempt decides and one was lost, ReplyLost; a Refused says ``after_loss``
 """
 
-import random
 import ssl
 import time
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from botocore.exceptions import BotoCoreError
 from app.db.backends.dynamodb_errors import DynamoError, NotConfigured, NotSent, Refused, ReplyLost, refusal
 from app.db.backends.dynamodb_signing import Credentials, Signer
 from app.db.backends.http_pool import Connection, NotConnected, Pool, Reply
+from app.db.growing_waits import growing_waits
 from app.db.time_limit import bounded
 
 Kind = Literal["READ", "WRITE", "IDEMPOTENT"]
@@ -140,7 +140,8 @@ class Client:
         """One request, repeated as its kind allows until its deadline; a DynamoError if that did not help."""
         end = self.deadline() if deadline is None else deadline
         body = orjson.dumps(payload)
-        tries, bound, lost, corrected = 0, _FIRST_WAIT, False, False
+        tries, lost, corrected = 0, False, False
+        waits = growing_waits(_FIRST_WAIT, _LONGEST_WAIT)
         while True:
             tries += 1
             failed: DynamoError
@@ -157,7 +158,7 @@ class Client:
                 if error.skewed and not corrected:
                     again = corrected = True
             if again:
-                wait = random.uniform(0, bound)  # noqa: S311 - spreads waits, keeps no secret
+                wait = next(waits)
                 again = monotonic() + wait < end
             if not again:
                 known = isinstance(failed, ReplyLost) or (isinstance(failed, Refused) and failed.deciding)
@@ -165,7 +166,6 @@ class Client:
                     raise failed
                 raise ReplyLost(str(failed), write=True) from failed
             time.sleep(wait)
-            bound = min(2 * bound, _LONGEST_WAIT)
 
     def call_all(
         self, operation: str, payloads: Sequence[Payload], kind: Kind = "READ", deadline: float | None = None

@@ -4,7 +4,6 @@ Runs (a partition, or a stretch of an index in a partition) are read in parallel
 more than its share at first; whoever runs dry before the page is full is asked again.
 """
 
-import random
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -20,12 +19,14 @@ from app.db.capabilities import ScanPage
 from app.db.documents import Document
 from app.db.errors import InvalidQuery, Throttled
 from app.db.fields import parse_field
+from app.db.growing_waits import growing_waits
 from app.db.names import Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan
 
 _KEYS_AT_ONCE: Final = 100
 _SPARE = 4
+_FIRST_WAIT = 0.01
 _LONGEST_WAIT = 0.2
 _NAMES = {"#h": "~tenant", "#r": "~id"}
 Place = bytes | str
@@ -90,7 +91,7 @@ class Reader:
     def items(self, table: str, keys: list[Item]) -> list[Item]:
         """The items that exist of different keys, as last written; in any order."""
         found: list[Item] = []
-        deadline, bound = self._client.deadline(), 0.01
+        deadline, waits = self._client.deadline(), growing_waits(_FIRST_WAIT, _LONGEST_WAIT)
         while keys:
             chunks = [keys[start : start + _KEYS_AT_ONCE] for start in range(0, len(keys), _KEYS_AT_ONCE)][:AT_ONCE]
             payloads = [{"RequestItems": {table: {"Keys": chunk, "ConsistentRead": True}}} for chunk in chunks]
@@ -103,8 +104,7 @@ class Reader:
             if len(left) < len(keys):
                 deadline = self._client.deadline()
             else:  # asked for fewer: give it a rest
-                time.sleep(random.uniform(0, bound))  # noqa: S311 - spreads waits, keeps no secret
-                bound = min(2 * bound, _LONGEST_WAIT)
+                time.sleep(next(waits))
                 if time.monotonic() > deadline:
                     raise Throttled("DynamoDB asks for fewer requests.", retry_after=1.0)
             keys = left
@@ -125,7 +125,7 @@ class Reader:
 
     def _snapshot(self, places: list[tuple[str, str, str]]) -> list[Item | None]:
         gets = [{"Get": {"TableName": table, "Key": _key(partition, id)}} for table, partition, id in places]
-        deadline, bound = self._client.deadline(), 0.01
+        deadline, waits = self._client.deadline(), growing_waits(_FIRST_WAIT, _LONGEST_WAIT)
         while True:
             try:
                 answer = self._client.call("TransactGetItems", {"TransactItems": gets}, "READ", deadline)
@@ -133,11 +133,11 @@ class Reader:
             except Refused as error:
                 if error.code == INVALID:
                     return self._read_twice(places, error)
-                if not error.reasons or time.monotonic() + bound > deadline:
+                wait = next(waits)
+                if not error.reasons or time.monotonic() + wait > deadline:
                     raise
             # Somebody is writing one of them at this moment.
-            time.sleep(random.uniform(0, bound))  # noqa: S311 - spreads waits, keeps no secret
-            bound = min(2 * bound, _LONGEST_WAIT)
+            time.sleep(wait)
 
     def _read_twice(self, places: list[tuple[str, str, str]], refused: Refused) -> list[Item | None]:
         """A snapshot that is too large for a transaction: read until two readings show the same revisions.

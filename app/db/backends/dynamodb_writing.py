@@ -6,7 +6,6 @@ is never sent again once it may have been applied, for somebody else may have wr
 read. Where neither decides, the error says that the outcome is unknown.
 """
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -27,11 +26,13 @@ from app.db.backends.dynamodb_values import Item
 from app.db.backends.newer import Expecting
 from app.db.documents import Portable, new_token, split_rev
 from app.db.errors import Conflict, NotFound, Throttled
+from app.db.growing_waits import growing_waits
 from app.db.names import Name
 from app.db.writes import ABSENT, ANY, Expected, Outcome, Prepared
 
 _PUTS_AT_ONCE: Final = 25
 _BATCHES_AT_ONCE: Final = 4
+_FIRST_WAIT = 0.01
 _LONGEST_WAIT = 0.25
 _REV = {"#r": "~rev"}
 
@@ -188,7 +189,7 @@ class Writer:
 
     def _transact(self, items: list[Payload], entries: list[Entry]) -> None:
         """Send a transaction until it is decided. While others hold one of its documents, it is sent anew."""
-        deadline, bound = self._client.deadline(), 0.01
+        deadline, waits = self._client.deadline(), growing_waits(_FIRST_WAIT, _LONGEST_WAIT)
         token = new_token()
         while True:
             payload = {"TransactItems": items, "ClientRequestToken": token}
@@ -205,7 +206,7 @@ class Writer:
                 ]
                 if failed:
                     raise Conflict(failed) from error
-                wait = random.uniform(0, bound)  # noqa: S311 - spreads waits, keeps no secret
+                wait = next(waits)
                 if INVALID in error.reasons or "ValidationError" in error.reasons or time.monotonic() + wait > deadline:
                     if error.after_loss:
                         raise ReplyLost(str(error), write=True) from error
@@ -213,13 +214,12 @@ class Writer:
                 if not error.after_loss:
                     token = new_token()
             time.sleep(wait)
-            bound = min(2 * bound, _LONGEST_WAIT)
 
     def _put_all(self, table: Table, name: Name, puts: list[_Put]) -> list[Outcome]:
         """Put up to a hundred items, what DynamoDB leaves over again, with growing waits while nothing moves."""
         done: dict[str, Outcome] = {}
         left = puts
-        deadline, bound = self._client.deadline(), 0.01
+        deadline, waits = self._client.deadline(), growing_waits(_FIRST_WAIT, _LONGEST_WAIT)
         while left:
             batches = [left[start : start + _PUTS_AT_ONCE] for start in range(0, len(left), _PUTS_AT_ONCE)]
             payloads = [
@@ -234,8 +234,7 @@ class Writer:
             if len(left) < before:
                 deadline = self._client.deadline()
                 continue
-            time.sleep(random.uniform(0, bound))  # noqa: S311 - spreads waits, keeps no secret
-            bound = min(2 * bound, _LONGEST_WAIT)
+            time.sleep(next(waits))
             if time.monotonic() > deadline:
                 error = Throttled("DynamoDB asks for fewer requests.", retry_after=1.0)
                 done.update({put.id: Outcome(put.id, None, error) for put in left})

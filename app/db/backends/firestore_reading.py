@@ -17,8 +17,9 @@ from app.db.backends.firestore_queries import (
     spans_of,
     walk_request,
 )
-from app.db.backends.firestore_writing import check_request, compare_and_swap, growing_waits
+from app.db.backends.firestore_writing import FIRST_WAIT, LONGEST_WAIT, check_request, compare_and_swap
 from app.db.errors import Throttled
+from app.db.growing_waits import growing_waits
 from app.db.names import Name
 from app.db.paging import Walk
 from app.db.planner import Plan
@@ -72,7 +73,7 @@ class Reader:
         one moment; Google's service charges writes for that, and does not need it.
         """
         end = self._end()
-        for wait in growing_waits():
+        for wait in growing_waits(FIRST_WAIT, LONGEST_WAIT):
             stored = self.many(paths, end, snapshot=True)
             if not self._client.emulator:
                 return stored

@@ -8,7 +8,6 @@ that replaces or deletes a revision is sent again, for it can be applied once on
 ``Unavailable(outcome="unknown")``. Once a reply was lost, nothing but a success or "unknown" is answered.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -19,6 +18,7 @@ from app.db.backends.firestore_errors import LOST, PRECONDITION, translate, tran
 from app.db.backends.firestore_messages import BatchWriteRequest, CommitRequest, grpc
 from app.db.documents import Portable, join_rev, new_token, split_rev
 from app.db.errors import Conflict, DatabaseError, NotFound, TooLarge
+from app.db.growing_waits import growing_waits
 from app.db.names import Name
 from app.db.schema import Index
 from app.db.time_limit import bounded
@@ -29,7 +29,9 @@ Reader = Callable[[list[str], float], list[Any | None]]
 # Of the time that is left: so that a lost reply can be looked into.
 _SHARE_OF_A_COMMIT: Final = 0.7
 _LEFT_TO_REPEAT: Final = 0.3
-_LONGEST_WAIT: Final = 0.1
+FIRST_WAIT: Final = 0.005
+LONGEST_WAIT: Final = 0.1
+"""Seconds, before what others may have done meanwhile is tried again: see growing_waits."""
 _BULK_DOCUMENTS: Final = 200
 _BULK_BYTES: Final = 2_000_000
 _NOT_APPLIED_IN_BULK: Final = frozenset({8, 10})
@@ -77,7 +79,7 @@ class Writer:
         if any(time_ is None and type(entry.expect) is str for time_, entry in zip(times, entries, strict=True)):
             times = self._current_times(entries, end)
         lost: grpc.RpcError | None = None
-        for wait in growing_waits():
+        for wait in growing_waits(FIRST_WAIT, LONGEST_WAIT):
             now = time.monotonic()
             try:
                 answer = self._client.write(
@@ -119,7 +121,7 @@ class Writer:
 
     def _write_part(self, part: list[Entry], seconds: float) -> list[Outcome]:
         done: dict[str, Outcome] = {}
-        for attempt, wait in enumerate(growing_waits()):
+        for attempt, wait in enumerate(growing_waits(FIRST_WAIT, LONGEST_WAIT)):
             pending = [entry for entry in part if entry.id not in done]
             request = BatchWriteRequest(database=self._client.root)
             for entry in pending:
@@ -278,14 +280,6 @@ def _once_only(entries: Sequence[Entry]) -> bool:
 
 def _over(end: float, wait: float) -> bool:
     return time.monotonic() + wait + _LEFT_TO_REPEAT >= end
-
-
-def growing_waits() -> Iterator[float]:
-    """Without end: random waits that grow, so that several writers of one document do not meet again."""
-    bound = 0.005
-    while True:
-        yield random.uniform(0, bound)  # noqa: S311 - spreads waits, keeps no secret
-        bound = min(bound * 2, _LONGEST_WAIT)
 
 
 def _conflict(entries: Any) -> Conflict:

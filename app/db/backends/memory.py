@@ -102,9 +102,7 @@ class _Table:
 class MemoryDatabase(Backend):
     """Everything in this process's memory, gone when it ends."""
 
-    capabilities: ClassVar = Capabilities(
-        fresh_queries=True, native_commit=True, shared=False, durable=False, parallel=1
-    )
+    capabilities: ClassVar = Capabilities(fresh_queries=True, shared=False, durable=False, parallel=1)
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
 
     def __init__(self, schema: Schema | None = None, **options: Any) -> None:

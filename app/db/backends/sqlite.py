@@ -64,7 +64,7 @@ class SqliteSettings(Protocol):
 class SqliteDatabase(Backend):
     """The contract on one SQLite file."""
 
-    capabilities: ClassVar = Capabilities(fresh_queries=True, native_commit=True, shared=True, durable=True, parallel=1)
+    capabilities: ClassVar = Capabilities(fresh_queries=True, shared=True, durable=True, parallel=1)
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, OSError)
 
     def __init__(

@@ -12,7 +12,7 @@ from app.db.schema import Collection, Schema
 PREFIX: Final = "migration_"
 
 STATE: Final = "migration_state"
-"""``identity`` (see identity.py); while a live migration runs, ``current`` and ``run``."""
+"""``identity`` (see identity.py); of a live migration ``current``, ``run``, ``command`` and ``backfill``."""
 CHECKPOINTS: Final = "migration_checkpoints"
 """In a target: how far each copy has come (see checkpoints.py)."""
 SCRATCH: Final = "migration_scratch"

@@ -19,7 +19,7 @@ from app.db.transfer.collections import STATE
 RUN: Final = "run"
 COMMAND: Final = "command"
 Action = Literal["cutover", "rollback", "finish"]
-Stage = Literal["arming", "backfill", "tail", "switching", "reverse", "finished", "forgotten", "failed"]
+Stage = Literal["arming", "backfill", "tail", "switching", "reverse", "finished", "forgotten"]
 STAGES: Final[tuple[Stage, ...]] = ("arming", "backfill", "tail", "switching", "reverse", "finished")
 """The usual way, in order; the others end it."""
 BEAT: Final = 1.0
@@ -48,7 +48,6 @@ class Run:
     lag: int = 0
     rate: float = 0.0
     checked: int = 0
-    passes: int = 0
     differences: int | None = None
     rejected: int = 0
     first: tuple[str, ...] = ()
@@ -115,7 +114,7 @@ def is_alive(service: Backend, patience: float = DEAD_AFTER) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What somebody wants. ``force``: although the two sides are not known to be equal."""
+    """What somebody wants. ``force``: although a check of a switch fails; the one of the lag holds still."""
 
     action: Action
     id: str = field(default_factory=lambda: token_hex(8))

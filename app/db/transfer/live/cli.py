@@ -99,7 +99,7 @@ def status(as_json: bool) -> None:
 
 
 @live_commands.command()
-@click.option("--force", is_flag=True, help="Although the two sides are not known to be equal.")
+@click.option("--force", is_flag=True, help="Although documents differ, do not fit, or a process cannot reach TARGET.")
 @one_sentence()
 def cutover(force: bool) -> None:
     """Let the application work on the target. Writes pause for a few seconds, reads go on."""
@@ -107,7 +107,7 @@ def cutover(force: bool) -> None:
 
 
 @live_commands.command()
-@click.option("--force", is_flag=True, help="Although the two sides are not known to be equal.")
+@click.option("--force", is_flag=True, help="Although documents do not fit SOURCE: they are left behind.")
 @click.option("--other-lost", is_flag=True, help="Before a cut-over: give up without TARGET, which is lost for good.")
 @one_sentence()
 def rollback(force: bool, other_lost: bool) -> None:

@@ -15,8 +15,8 @@ from typing import Final
 from weakref import WeakMethod
 
 from app.db.backend import Backend
+from app.db.boot_clock import boot_time
 from app.db.errors import Unauthorised
-from app.db.index_registry import boot_time
 from app.db.service import DatabaseService
 from app.db.transfer.collections import WORKERS
 from app.db.transfer.live.state import State, read_state

@@ -18,10 +18,10 @@ from typing import Any, Final, TypeVar
 from zlib import crc32
 
 from app.db.backend import Backend
+from app.db.boot_clock import BOOT_CLOCK, boot_time
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document
 from app.db.errors import Conflict, DatabaseError, Key, NotPrepared, Unavailable
-from app.db.index_registry import boot_time
 from app.db.metrics import Meter, measure
 from app.db.paging import Walk
 from app.db.query import Condition, Page, Query
@@ -35,7 +35,6 @@ from app.db.transfer.live.whereabouts import Open, View, Whereabouts
 from app.db.writes import Outcome, Saved, Write
 
 R = TypeVar("R")
-_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _CHUNK: Final = 500
 _TRIES: Final = 20
 _MARKED_AT_ONCE: Final = 100
@@ -96,7 +95,7 @@ class RoutedDatabase(DatabaseService):
             document = view.get(collection, id)
         except DatabaseError as error:
             return self._again(view, lambda service: service.get(collection, id), None, error)
-        if time.clock_gettime(_CLOCK) < view.until:
+        if time.clock_gettime(BOOT_CLOCK) < view.until:
             return document
         return self._again(view, lambda service: service.get(collection, id), document)
 
@@ -140,7 +139,7 @@ class RoutedDatabase(DatabaseService):
             answer = call(view.service)
         except DatabaseError as error:
             return self._again(view, call, None, error)
-        if time.clock_gettime(_CLOCK) < view.until:
+        if time.clock_gettime(BOOT_CLOCK) < view.until:
             return answer
         return self._again(view, call, answer)
 
@@ -184,13 +183,13 @@ class RoutedDatabase(DatabaseService):
 
     def save(self, collection: str, id: str, document: Document) -> Saved:
         view = self._where.view
-        if view.plain and time.clock_gettime(_CLOCK) < view.until:
+        if view.plain and time.clock_gettime(BOOT_CLOCK) < view.until:
             try:
                 saved = view.save(collection, id, document)
             except DatabaseError as error:
                 failed = error
             else:
-                if time.clock_gettime(_CLOCK) < view.late:
+                if time.clock_gettime(BOOT_CLOCK) < view.late:
                     return saved
                 self._look_back(view, [(collection, id)])
                 return saved

@@ -6,9 +6,9 @@ Each has at most one document ``migration_state/current``. Without one a databas
     paused      serves reads; writers wait
     moved       the other one serves, which ``peer`` names
 
-All the while one of the two is "moved", so that whoever is set up with the wrong one finds the right one. To switch is
-one compare-and-swap, from paused to moved: then both say "moved", and the greater epoch tells whose word is the last.
-The one that is left behind so serves reads, which are the same on both, until it begins to capture.
+During a migration exactly one side serves and the other says "moved", so a process that asks the wrong side is sent on.
+To switch is one compare-and-swap on the old side, from paused to moved. Then both say "moved" until the new side begins
+to capture. The greater epoch tells which is the old one: until then it still answers reads, which are the same on both.
 """
 
 from dataclasses import dataclass

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from app.db.boot_clock import boot_time
 from app.db.errors import Conflict, Unavailable
-from app.db.index_registry import boot_time
 from app.db.time_limit import Limit, limited
 from app.db.transfer.collections import STATE
 from app.db.transfer.errors import TransferRefused

@@ -8,8 +8,8 @@ from threading import Lock
 from typing import Final
 
 from app.db.backend import Backend
+from app.db.boot_clock import boot_time
 from app.db.errors import DatabaseError, Unavailable
-from app.db.index_registry import boot_time
 from app.db.transfer.live.fences import Fences, read_snapshot, swap_state
 from app.db.transfer.live.presence import Presence
 from app.db.transfer.live.state import Mode, State, Timing, points_on, read_state
@@ -22,8 +22,8 @@ _log = logging.getLogger(__name__)
 
 
 class View:
-    """What a process knew at one moment. It holds until ``until`` on the boot clock; a write that was begun by then and
-    is over at ``late`` was not late. Never changed: a new one takes its place."""
+    """What a process knew at one moment. It holds until ``until`` on the boot clock. A write begun before ``until``
+    counts as on time if it has ended before ``late``. Never changed: a new one takes its place."""
 
     __slots__ = ("fences", "get", "late", "mode", "plain", "save", "service", "state", "until")
 
