@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -18,6 +18,7 @@ from app.db.transfer.progress import make_progress, shown_bytes, shown_time
 from app.db.transfer.references import clearly_same
 from app.db.transfer.reports import read_report, write_report
 from app.db.transfer.seeking import Difference
+from app.db.transfer.selection import Selection
 from app.db.transfer.verify_report import VerifyReport, to_json
 from app.db.transfer.verifying import VerifyOptions, verify
 
@@ -67,6 +68,8 @@ def verify_command(
     key = str(command_application().config.get("SECRET_KEY") or "")
     if report is not None and not key:
         raise TransferRefused("A report is signed with SECRET_KEY, and there is none.")
+    selection = Selection(collections, tenants)
+    selection.check()
     options = VerifyOptions(collections, tenants, repair, remove_extra, keep_newer, max(0, listed), patience)
     progress = make_progress(as_json)
     if clearly_same(source, target):
@@ -75,13 +78,13 @@ def verify_command(
         if looks_same(ours.service, theirs.service):
             progress.note("Both have the same identity: make sure that they are two databases, and not one.")
         found = verify(ours.service, theirs.service, options, progress, _secrets(), command_schema())
-        told = {"source": ours.name, "target": theirs.name, **_scope(options), **to_json(found)}
+        told = {"source": ours.name, "target": theirs.name, "only": selection.to_json(), **to_json(found)}
     if report is not None:
         write_report(report, told, key)
     if as_json:
         print_json(told)
     else:
-        _print(found, ours.name, theirs.name)
+        _print(found, ours.name, theirs.name, selection)
     if not found.equal:
         raise SystemExit(FAILED)
 
@@ -99,13 +102,11 @@ def check_report_command(file: str, as_json: bool) -> None:
         print_json(report)
         return
     click.echo(f"The signature is right: written at {report.get('created')}.")
-    click.echo(
-        f"{report.get('source')} and {report.get('target')} were {'equal' if report.get('equal') else 'NOT equal'}."
-    )
-
-
-def _scope(options: VerifyOptions) -> dict[str, Any]:
-    return {"only": {"collections": options.collections, "tenants": options.tenants}}
+    equal = "equal" if report.get("equal") else "NOT equal"
+    only = report.get("only") or {}
+    selection = Selection(only.get("collections"), only.get("tenants"))
+    within = f" within: {selection}" if str(selection) else ""
+    click.echo(f"{report.get('source')} and {report.get('target')} were {equal}{within}.")
 
 
 def _secrets() -> Secrets:
@@ -118,7 +119,7 @@ def _secrets() -> Secrets:
     return found
 
 
-def _print(report: VerifyReport, source: str, target: str) -> None:
+def _print(report: VerifyReport, source: str, target: str, selection: Selection) -> None:
     if report.repaired is not None:
         done = report.repaired
         click.echo(f"Repaired: {done.written:,} documents written, {done.removed:,} removed.")
@@ -134,7 +135,8 @@ def _print(report: VerifyReport, source: str, target: str) -> None:
     if report.settled:
         click.echo(f"{report.settled:,} were being written meanwhile, and are equal now.")
     if report.equal:
-        click.echo("Equal: every document of both, with its revision.")
+        whole = "Equal: every document of both, with its revision."
+        click.echo(f"Equal within: {selection}. Nothing else was compared." if str(selection) else whole)
         return
     for compared in report.compared:
         if not compared.equal:

@@ -25,6 +25,7 @@ from app.db.transfer.pacing import Patience
 from app.db.transfer.progress import Progress
 from app.db.transfer.repairing import Repairer
 from app.db.transfer.seeking import Difference, Seeker
+from app.db.transfer.selection import Selection, holds_tenant
 from app.db.transfer.streams import entries_of
 from app.db.transfer.verify_report import Compared, VerifyReport
 
@@ -62,7 +63,8 @@ def verify(
 
     ``secrets`` are the fields whose values are never told; ``schema`` is what the application declares, for collections
     that a repair has to create (default: the target service's own). TransferRefused where a collection is the
-    installation's on one side and tenants' on the other; Unavailable when a database did not answer.
+    installation's on one side and tenants' on the other, and for a selection that matches nothing; Unavailable when a
+    database did not answer.
     """
     began = time.monotonic()
     run = _Run(source, target, options, progress, secrets or {})
@@ -99,6 +101,8 @@ class _Run:
     def _collections(self) -> list[CollectionInfo]:
         """What is compared: the collections of both sides, or those asked for."""
         source, target = self._sides
+        selection = Selection(self._options.collections, self._options.tenants)
+        selection.check()
         ours = self._patience[0].call(lambda: collections_of(source, self._options.collections))
         clashes = self._patience[1].call(lambda: scope_clashes(ours, target))
         if clashes:
@@ -106,9 +110,20 @@ class _Run:
         held = {one.name: one for one in ours}
         if self._options.collections is None:
             held |= {one.name: one for one in self._patience[1].call(lambda: collections_of(target))} | held
-        if self._options.tenants is not None:
-            return sorted(one for one in held.values() if one.scope == "tenant")
-        return sorted(held.values())
+        chosen = sorted(selection.within(held.values()))
+        selection.check_tenants(
+            "on either side", lambda tenant: any(self._holds(side, chosen, tenant) for side in (0, 1))
+        )
+        return chosen
+
+    def _holds(self, side: int, held: list[CollectionInfo], tenant: str) -> bool:
+        service = self._sides[side]
+
+        def look() -> bool:
+            there = {one.name for one in service.collections()}
+            return holds_tenant(service, [one for one in held if one.name in there], tenant)
+
+        return self._patience[side].call(look)
 
     def prepared_repairer(self, declared: Schema) -> Repairer:
         """What repairs the target, in which every collection has been made."""

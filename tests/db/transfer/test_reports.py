@@ -107,6 +107,17 @@ class TestVerify:
         assert (told["equal"], told["differing"]) == (False, {"different": 1})
         assert told["differences"][0]["id"] == "b00003"
 
+    def test_a_narrowed_success_says_within_what(self, run: Run, urls: tuple[str, str], tmp_path: Path) -> None:
+        path = tmp_path / "report.json"
+        result = run("verify", *urls, "--collections", "boats", "--tenants", "t1,t2", "--report", path)
+        assert "Equal within: collections boats; tenants t1, t2." in result.stdout
+        assert "equal within: collections boats; tenants t1, t2." in run("check-report", path).stdout
+
+    def test_an_unset_variable_selects_nothing(self, run: Run, urls: tuple[str, str]) -> None:
+        for option in ("--tenants", "--collections"):
+            result = run("verify", *urls, option, "")
+            assert (result.exit_code, option in result.stderr) == (1, True)
+
     def test_a_repair_ends_with_0(self, run: Run, urls: tuple[str, str], tmp_path: Path) -> None:
         differ(tmp_path)
         result = run("verify", *urls, "--repair")
