@@ -68,7 +68,7 @@ class Repairer:
                 self._newer += 1
             elif one.document is not None:
                 wanted.append((path, one.document))
-            elif self._remove_extra:
+            elif one.kind == "extra" and self._remove_extra:
                 self._remove(path, one)
         self._written += self._writer.write(self._held[parse_name(path).collection], wanted).copied
 

@@ -28,6 +28,7 @@ _WORDS: Final = {
     "extra": "only in the target",
     "different": "different",
     "revision": "of another revision, with the same content",
+    "unreachable": "not reachable by id",
 }
 
 
@@ -159,6 +160,7 @@ def _counted(differing: dict[str, int]) -> str:
 def _print_difference(one: Difference) -> None:
     newer = ", written later in the target" if one.newer else ""
     moving = ", written meanwhile" if one.moving else ""
-    click.echo(f"  {one.path} {one.id!r}: {_WORDS[one.kind]}{newer}{moving}")
+    reason = f" ({one.reason})" if one.reason else ""
+    click.echo(f"  {one.path} {one.id!r}: {_WORDS[one.kind]}{newer}{moving}{reason}")
     for field in one.fields:
         click.echo(f"      {field.field}: {field.source} | {field.target}" if field.source else f"      {field.field}")
