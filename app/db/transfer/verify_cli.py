@@ -2,18 +2,20 @@
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from app.db.flask_ext import command_application, command_schema
 from app.db.own_collections import INSTALLATION_KEYS
+from app.db.service import DatabaseService
 from app.db.transfer.cli import FAILED, opened, print_json, transfer_command
 from app.db.transfer.cli import listed as listed_names
 from app.db.transfer.differences import Secrets
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.garbage import seldom_collected
-from app.db.transfer.identity import looks_same
+from app.db.transfer.identity import read_identity, same_database
+from app.db.transfer.preparing import SAME
 from app.db.transfer.progress import make_progress, shown_bytes, shown_time
 from app.db.transfer.references import clearly_same
 from app.db.transfer.reports import read_report, write_report
@@ -44,6 +46,7 @@ def join(group: click.Group) -> None:
 @click.option("--repair", is_flag=True, help="Write the source's documents over what is missing or different.")
 @click.option("--remove-extra", is_flag=True, help="With --repair: delete what only the target has.")
 @click.option("--keep-newer", is_flag=True, help="With --repair: leave what was written later in the target.")
+@click.option("--same-origin", is_flag=True, help="They are two, though one is a copy of the other's files.")
 @click.option("--list", "listed", default=100, show_default=True, help="Differences to tell of one by one.")
 @click.option("--patience", default=60.0, show_default=True, help="Seconds to try a database that does not answer.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a signed report file.")
@@ -55,6 +58,7 @@ def verify_command(
     repair: bool,
     remove_extra: bool,
     keep_newer: bool,
+    same_origin: bool,
     listed: int,
     patience: float,
     report: Path | None,
@@ -76,10 +80,11 @@ def verify_command(
     if clearly_same(source, target):
         raise TransferRefused("SOURCE and TARGET are the same database, which is equal to itself.")
     with opened(source, "SOURCE") as ours, opened(target, "TARGET") as theirs, seldom_collected():
-        if looks_same(ours.service, theirs.service):
-            progress.note("Both have the same identity: make sure that they are two databases, and not one.")
+        identities = _identities(ours.service, theirs.service, same_origin)
+        if same_origin and repair and same_database(ours.service, theirs.service):
+            raise TransferRefused(SAME)
         found = verify(ours.service, theirs.service, options, progress, _secrets(), command_schema())
-        told = {"source": ours.name, "target": theirs.name, "only": selection.to_json(), **to_json(found)}
+        told = {"source": ours.name, "target": theirs.name, "only": selection.to_json(), **identities, **to_json(found)}
     if report is not None:
         write_report(report, told, key)
     if as_json:
@@ -108,6 +113,27 @@ def check_report_command(file: str, as_json: bool) -> None:
     selection = Selection(only.get("collections"), only.get("tenants"))
     within = f" within: {selection}" if str(selection) else ""
     click.echo(f"{report.get('source')} and {report.get('target')} were {equal}{within}.")
+    if report.get("same_origin"):
+        click.echo("That they are two databases was said by --same-origin; nothing in them told so.")
+
+
+def _identities(source: DatabaseService, target: DatabaseService, same_origin: bool) -> dict[str, Any]:
+    """Both identities for the report; ``same_origin`` there says that only the option tells them apart.
+
+    TransferRefused without the option where nothing does: a database that is equal to itself proves nothing.
+    """
+    identities = {"source": read_identity(source), "target": read_identity(target)}
+    distinct = identities["source"] != identities["target"]
+    if not distinct and not same_origin:
+        found = (
+            "SOURCE and TARGET have the same identity: they are one database by two names, or one is a copy of the"
+            " other's files."
+            if identities["source"] is not None
+            else "Neither SOURCE nor TARGET has the identity that a transfer gives: nothing tells that they are two"
+            " databases, and not one by two names."
+        )
+        raise TransferRefused(f"{found} If they are two, say --same-origin.")
+    return {"identities": identities, "same_origin": not distinct}
 
 
 def _secrets() -> Secrets:

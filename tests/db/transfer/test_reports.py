@@ -1,6 +1,7 @@
 """Signed reports, and the commands verify and check-report."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +144,47 @@ class TestVerify:
 
     def test_one_database_twice_is_refused(self, run: Run, urls: tuple[str, str]) -> None:
         assert "same database" in run("verify", urls[0], urls[0]).stderr
+
+    @pytest.mark.parametrize("transferred", [True, False])
+    def test_one_database_by_two_names_is_refused(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transferred: bool
+    ) -> None:
+        """clearly_same cannot know every name: a hard link stands for the alias of a host."""
+        source = sqlite(tmp_path / "source.db")
+        harbour(source)
+        if transferred:
+            carry(source, open_database("memory:", SCHEMA))
+        source.close()
+        (tmp_path / "alias.db").hardlink_to(tmp_path / "source.db")
+        urls = f"sqlite:///{tmp_path / 'source.db'}", f"sqlite:///{tmp_path / 'alias.db'}"
+        report = tmp_path / "r.json"
+        for json_too in ((), ("--json",)):
+            result = run("verify", *urls, "--report", report, *json_too)
+            assert (result.exit_code, result.stdout, report.exists()) == (1, "", False)
+            assert "--same-origin" in result.stderr
+
+    @pytest.mark.parametrize("transferred", [True, False])
+    def test_a_copy_of_the_file_is_compared_when_told_so(self, run: Run, tmp_path: Path, transferred: bool) -> None:
+        source = sqlite(tmp_path / "source.db")
+        harbour(source)
+        if transferred:
+            carry(source, open_database("memory:", SCHEMA))
+        source.close()
+        shutil.copy(tmp_path / "source.db", tmp_path / "copy.db")
+        urls = f"sqlite:///{tmp_path / 'source.db'}", f"sqlite:///{tmp_path / 'copy.db'}"
+        refused = run("verify", *urls)
+        assert (refused.exit_code, "--same-origin" in refused.stderr) == (1, True)
+        report = tmp_path / "r.json"
+        told = json.loads(run("verify", *urls, "--same-origin", "--json", "--report", report).stdout)
+        assert (told["equal"], told["same_origin"]) == (True, True)
+        assert told["identities"]["source"] == told["identities"]["target"]
+        assert "said by --same-origin" in run("check-report", report).stdout
+        assert run("verify", *urls, "--same-origin", "--repair").exit_code == 0
+
+    def test_the_report_names_both_identities(self, run: Run, urls: tuple[str, str]) -> None:
+        told = json.loads(run("verify", *urls, "--json").stdout)
+        assert len({told["identities"]["source"], told["identities"]["target"], None}) == 3
+        assert told["same_origin"] is False
 
     @pytest.mark.parametrize(
         ("arguments", "named"),
