@@ -1,6 +1,6 @@
 """Verifying: what is equal is called equal, what differs is found and told, and what is repaired is equal."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from app.db.transfer.errors import TransferRefused
 from app.db.transfer.progress import Silent
 from app.db.transfer.verify_report import VerifyReport, to_json
 from app.db.transfer.verifying import VerifyOptions, verify
+from app.db.writes import Outcome, Saved, Write
 from tests.db.transfer.kit import SCHEMA, Faulty, carry, edges, fill, harbour, held, some, sqlite
 from tests.db.transfer.odd import odd
 
@@ -215,6 +216,32 @@ class TestRepairing:
         assert (report.repaired.written, report.repaired.newer) == (1, 1)
         assert target.get("t1/boats", "b00003")["name"] == "newer"
 
+    def test_what_becomes_newer_between_the_look_and_the_write_stands_too(self, source: DatabaseService) -> None:
+        target = _Meddled(SCHEMA)
+        carry(source, target)
+        target.delete("t1/boats", "b00003")  # missing
+        source.save("t1/boats", "b00004", {"name": "newer in the source"})
+        target.write_batch("t1/boats", [target.get("t1/boats", "b00005") | {"n": 99}], keep_revisions=True)
+
+        def meddle() -> None:
+            for id in ("b00003", "b00004", "b00005"):
+                target.save("t1/boats", id, {"name": "newest"})
+
+        target.meddle = meddle
+        report = compared(source, target, repair=True, keep_newer=True)
+        assert report.repaired is not None
+        assert (report.repaired.written, report.differing) == (0, {"different": 3})
+        assert {target.get("t1/boats", id)["name"] for id in ("b00003", "b00004", "b00005")} == {"newest"}
+
+    def test_other_contents_under_the_same_revision_are_repaired_beside_newer_ones(
+        self, source: DatabaseService, target: DatabaseService
+    ) -> None:
+        target.write_batch("t1/boats", [target.get("t1/boats", "b00005") | {"n": 99}], keep_revisions=True)
+        report = compared(source, target, repair=True, keep_newer=True)
+        assert report.equal
+        assert report.repaired is not None
+        assert report.repaired.written == 1
+
     def test_an_empty_target_is_filled(self, source: DatabaseService, tmp_path: Path) -> None:
         target = sqlite(tmp_path / "new.db", create_missing=False)
         target.prepare(Schema())
@@ -375,6 +402,32 @@ class TestUnreachable:
         strewn.strewn = [("t1/boats", {"_id": "gone", "_rev": "1-abc"})]
         strewn.after_get_many = strewn.strewn.clear
         assert compared(source, strewn).equal
+
+
+class _Meddled(MemoryDatabase):
+    """Somebody else writes to it just before it is written to; a first try ends in an outage."""
+
+    meddle: Callable[[], None] | None = None
+
+    def write_batch(
+        self,
+        collection: str,
+        documents: Iterable[Document],
+        keep_revisions: bool = False,
+        only_newer: bool = False,
+    ) -> list[Outcome]:
+        self._meddle()
+        return super().write_batch(collection, documents, keep_revisions, only_newer)
+
+    def commit(self, writes: Sequence[Write]) -> list[Saved | None]:
+        self._meddle()
+        return super().commit(writes)
+
+    def _meddle(self) -> None:
+        if self.meddle is not None:
+            meddle, self.meddle = self.meddle, None
+            meddle()
+            raise Unavailable("gone", retry_after=0.01)
 
 
 class _Strewn(_Written):
