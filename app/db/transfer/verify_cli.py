@@ -24,7 +24,6 @@ from app.db.transfer.selection import Selection
 from app.db.transfer.verify_report import VerifyReport, to_json
 from app.db.transfer.verifying import VerifyOptions, verify
 
-_SHOWN: Final = 20
 _WORDS: Final = {
     "missing": "missing in the target",
     "extra": "only in the target",
@@ -47,7 +46,10 @@ def join(group: click.Group) -> None:
 @click.option("--remove-extra", is_flag=True, help="With --repair: delete what only the target has.")
 @click.option("--keep-newer", is_flag=True, help="With --repair: leave what was written later in the target.")
 @click.option("--same-origin", is_flag=True, help="They are two, though one is a copy of the other's files.")
-@click.option("--list", "listed", default=100, show_default=True, help="Differences to tell of one by one.")
+@click.option(
+    "--list", "listed", type=click.IntRange(0), default=100, show_default=True, metavar="N",
+    help="Differences to tell of one by one, also in the report; the others are counted.",
+)  # fmt: skip
 @click.option("--patience", default=60.0, show_default=True, help="Seconds to try a database that does not answer.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a signed report file.")
 def verify_command(
@@ -75,7 +77,7 @@ def verify_command(
         raise TransferRefused("A report is signed with SECRET_KEY, and there is none.")
     selection = Selection(collections, tenants)
     selection.check()
-    options = VerifyOptions(collections, tenants, repair, remove_extra, keep_newer, max(0, listed), patience)
+    options = VerifyOptions(collections, tenants, repair, remove_extra, keep_newer, listed, patience)
     progress = make_progress(as_json)
     if clearly_same(source, target):
         raise TransferRefused("SOURCE and TARGET are the same database, which is equal to itself.")
@@ -168,10 +170,10 @@ def _print(report: VerifyReport, source: str, target: str, selection: Selection)
     for compared in report.compared:
         if not compared.equal:
             click.echo(f"{compared.path}: {_counted(compared.differing)}")
-    for difference in report.differences[:_SHOWN]:
+    for difference in report.differences:
         _print_difference(difference)
-    if len(report.differences) > _SHOWN:
-        click.echo(f"  ... --report and --json tell of {len(report.differences):,}")
+    if left := sum(report.differing.values()) - len(report.differences):
+        click.echo(f"  ... and {left:,} more: --list N tells of up to N")
     if report.moving:
         click.echo(
             f"{report.moving:,} of them were written while they were looked at: verify again to be sure of these."

@@ -108,6 +108,19 @@ class TestVerify:
         assert (told["equal"], told["differing"]) == (False, {"different": 1})
         assert told["differences"][0]["id"] == "b00003"
 
+    def test_as_many_differences_are_told_of_as_are_asked_for(
+        self, run: Run, urls: tuple[str, str], tmp_path: Path
+    ) -> None:
+        target = sqlite(tmp_path / "target.db")
+        for document in list(target.list_all("t1/boats")):
+            target.delete("t1/boats", document["_id"])
+        target.close()
+        for asked, shown, more in (((), 25, ""), (("--list", 24), 24, "... and 1 more"), (("--list", 0), 0, "25 more")):
+            result = run("verify", *urls, *asked)
+            assert result.stdout.count("': missing in the target") == shown
+            assert more in result.stdout if more else "..." not in result.stdout
+        assert run("verify", *urls, "--list", -1).exit_code == 2
+
     def test_a_narrowed_success_says_within_what(self, run: Run, urls: tuple[str, str], tmp_path: Path) -> None:
         path = tmp_path / "report.json"
         result = run("verify", *urls, "--collections", "boats", "--tenants", "t1,t2", "--report", path)
