@@ -8,8 +8,6 @@ from threading import Event
 from typing import Final, Literal
 
 from app.db.capabilities import CollectionInfo
-from app.db.errors import InvalidQuery
-from app.db.names import check_tenant
 from app.db.schema import Schema
 from app.db.service import DatabaseService
 from app.db.transfer.catalogue import collections_of, estimated, is_there, target_schema
@@ -23,6 +21,7 @@ from app.db.transfer.pipeline import Course, Pipeline, Write
 from app.db.transfer.preparing import SAME, check_occupied, check_target, check_versions, source_identity
 from app.db.transfer.progress import Progress, Silent
 from app.db.transfer.rejections import Rejected, Rejections
+from app.db.transfer.selection import Selection, holds_tenant
 from app.db.transfer.writing import BulkWriter, Tally
 
 __all__ = ["CopyOptions", "CopyReport", "Policy", "Rejected", "copy"]
@@ -68,13 +67,7 @@ class CopyOptions:
             raise TransferRefused(f"--rate is {self.rate:g}, but must be a number above 0.")
         if not 1 <= self.chunk <= _LARGEST_CHUNK:
             raise TransferRefused(f"--chunk is {self.chunk}, but must be 1 to {_LARGEST_CHUNK:,}.")
-        if self.collections == () or self.tenants == ():
-            raise TransferRefused("--collections and --tenants name at least one each.")
-        for tenant in self.tenants or ():
-            try:
-                check_tenant(tenant)
-            except InvalidQuery as error:
-                raise TransferRefused(f"--tenants names {tenant!r}: {error}") from error
+        Selection(self.collections, self.tenants).check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +160,12 @@ class _Copy:
         return report_of(courses, self._rejections, self._began, resumed, done)
 
     def _held(self) -> list[CollectionInfo]:
-        options = self._options
-        held = self._reading.call(lambda: collections_of(self._source, options.collections))
-        if options.tenants is None:
-            return held
-        named = [one.name for one in held if one.scope != "tenant"]
-        if options.collections is not None and named:
-            raise TransferRefused(f"--tenants asks for tenants' documents, and {named[0]!r} is the installation's.")
-        return [one for one in held if one.scope == "tenant"]
+        selection = Selection(self._options.collections, self._options.tenants)
+        held = selection.within(self._reading.call(lambda: collections_of(self._source, selection.collections)))
+        selection.check_tenants(
+            "in the source", lambda tenant: self._reading.call(lambda: holds_tenant(self._source, held, tenant))
+        )
+        return held
 
     def _check(self, held: Sequence[CollectionInfo], identity: str) -> Run | None:
         check_versions(self._source, self._target)

@@ -25,6 +25,7 @@ from app.db.transfer.dump_writer import DumpWriter
 from app.db.transfer.pacing import Patience
 from app.db.transfer.progress import Progress
 from app.db.transfer.rejections import Rejected, Rejections
+from app.db.transfer.selection import Selection, holds_tenant
 from app.db.transfer.streams import Entry, Stretch, entries_of
 
 _TALLIES: Final = 5_000
@@ -79,14 +80,15 @@ def dump(
 
     ``name`` is what the file says of where it comes from; ``schema`` what the application declares (default: the
     source's own), whose indexes are noted. TransferRefused for a file that is there or cannot be written, and for a
-    collection that is not there; Unavailable when the database did not answer.
+    collection or tenant that is not there; Unavailable when the database did not answer.
     """
     began = time.monotonic()
     stop = Event()
     patience = Patience("The source", options.patience, stop, progress)
-    held = patience.call(lambda: collections_of(source, options.collections))
-    if options.tenants is not None:
-        held = [one for one in held if one.scope == "tenant"]
+    selection = Selection(options.collections, options.tenants)
+    selection.check()
+    held = selection.within(patience.call(lambda: collections_of(source, options.collections)))
+    selection.check_tenants("in the source", lambda tenant: patience.call(lambda: holds_tenant(source, held, tenant)))
     digests = Digests(new_key())
     rejections = Rejections(options.rejects)
     declared = source.schema if schema is None else schema
@@ -117,7 +119,7 @@ def _head(held: list[CollectionInfo], options: DumpOptions, name: str, declared:
         "dump": token_hex(16),
         "created": stored_time(datetime.now(UTC)),
         "source": name,
-        "only": {"collections": options.collections, "tenants": options.tenants},
+        "only": Selection(options.collections, options.tenants).to_json(),
         "collections": [{"name": one.name, "scope": one.scope, "indexes": indexes.get(one.name, [])} for one in held],
         "digest_key": key.hex(),
     }

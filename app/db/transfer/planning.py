@@ -20,6 +20,7 @@ from app.db.transfer.pacing import Patience
 from app.db.transfer.preparing import SAME, check_occupied, check_target, check_versions, source_identity
 from app.db.transfer.progress import Progress, shown_bytes
 from app.db.transfer.sampling import Sample, measure_writing
+from app.db.transfer.selection import Selection, holds_tenant
 from app.db.transfer.surveying import Survey, survey
 
 _ROOM: Final = 1.6
@@ -100,10 +101,11 @@ def plan(
 
     Unavailable or TransferRefused if the source cannot be read; whatever is wrong with the target is in the plan.
     """
+    selection = Selection(options.collections, options.tenants)
+    selection.check()
     source.ping()
-    held = collections_of(source, options.collections)
-    if options.tenants is not None:
-        held = [one for one in held if one.scope == "tenant"]
+    held = selection.within(collections_of(source, options.collections))
+    selection.check_tenants("in the source", lambda tenant: holds_tenant(source, held, tenant))
     wanted = target_schema(held, schema if schema is not None else target.schema)
     look = _Look(source, target, options, progress)
     missing = look.at_target(held, wanted)

@@ -32,6 +32,7 @@ from app.db.transfer.pipeline import Course, Pipeline, Write
 from app.db.transfer.preparing import check_occupied, check_target
 from app.db.transfer.progress import Progress
 from app.db.transfer.rejections import Rejections
+from app.db.transfer.selection import Selection
 from app.db.transfer.writing import BulkWriter, Tally
 
 _AT_ONCE: Final = 500
@@ -75,6 +76,7 @@ def restore(
     documents, and for what the dump does not have. Unavailable when the target did not answer: a later call goes on
     where this one was. A document that the target refuses is reported, and the rest goes on.
     """
+    Selection(options.collections, options.tenants).check()
     reader = DumpReader(path)
     progress.begin("Checking the dump")
     try:
@@ -147,14 +149,13 @@ class _Restore:
         for name in options.collections or ():
             if name not in found:
                 raise TransferRefused(f"The dump has no collection {name!r}. There are: {', '.join(found) or 'none'}.")
-        held = list(found.values() if options.collections is None else map(found.__getitem__, options.collections))
-        if self._tenants is None:
-            return held
-        tenants = {parse_name(path).tenant for path in self._manifest.tallies}
-        for tenant in options.tenants or ():
-            if tenant not in tenants:
-                raise TransferRefused(f"The dump has no documents of the tenant {tenant!r}.")
-        return [one for one in held if one.scope == "tenant"]
+        names = found if options.collections is None else dict.fromkeys(options.collections)
+        selection = Selection(options.collections, options.tenants)
+        held = selection.within(found[name] for name in names)
+        there = [parse_name(path) for path in self._manifest.tallies]
+        tenants = {one.tenant for one in there if one.collection in names}
+        selection.check_tenants("in the dump", tenants.__contains__)
+        return held
 
     def _check(self, held: Sequence[CollectionInfo], source: str) -> Run | None:
         if not is_there(self._target):

@@ -1,4 +1,4 @@
-"""Finding the very documents of one path that differ between two databases, and repairing them.
+"""Finding the very documents of one path that differ between two databases.
 
 Both sides are walked in id order beside each other. What differs is only a candidate: it may have been written while it
 was read. So it is read again by its key, on both sides, and once more after a pause; meanwhile the walk goes on. Only
@@ -15,22 +15,23 @@ from itertools import islice
 from typing import Any, Final, Literal, NamedTuple
 
 from app.db.documents import Document, split_rev
-from app.db.names import parse_name
+from app.db.errors import InvalidDocument
+from app.db.names import can_be_id, check_id, parse_name
 from app.db.service import DatabaseService
 from app.db.transfer.differences import FieldDifference, field_differences
 from app.db.transfer.pacing import Patience
 from app.db.transfer.streams import by_id, entry_of
 
-Kind = Literal["missing", "extra", "different", "revision"]
+Kind = Literal["missing", "extra", "different", "revision", "unreachable"]
 _TOGETHER: Final = 100
 _WAITING: Final = 5
-_REFUSALS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A document that the target lacks (``missing``), that only the target has (``extra``), that is ``different``, or
-    whose ``revision`` is another although its content is the same.
+    whose ``revision`` is another although its content is the same; or which is ``unreachable``: it is stored, and no id
+    leads to it (see strays.py), for the ``reason`` given. With an empty id it is told of the path as a whole.
 
     ``source`` and ``target`` are the revisions' tokens. ``newer``: the target's was written later. ``moving``: it was
     written while it was looked at. ``document`` is the source's, as long as a repair may need it.
@@ -46,12 +47,13 @@ class Difference:
     fields: tuple[FieldDifference, ...] = ()
     document: Document | None = field(default=None, repr=False)
     target_rev: str | None = field(default=None, repr=False)
+    reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As it is printed and signed."""
         fields = [{"field": one.field, "source": one.source, "target": one.target} for one in self.fields]
         told = {"path": self.path, "id": self.id, "kind": self.kind, "source": self.source, "target": self.target}
-        return {**told, "newer_in_target": self.newer, "moving": self.moving, "fields": fields}
+        return {**told, "newer_in_target": self.newer, "moving": self.moving, "reason": self.reason, "fields": fields}
 
 
 class _Print(NamedTuple):
@@ -127,14 +129,17 @@ class Seeker:
         return parse_name(path).collection in self._names[side]
 
     def _again(self, path: str, found: Sequence[_Seen]) -> list[tuple[_Seen, Document | None, Document | None]]:
-        """Those that still differ when both sides are read by key."""
-        ids = [seen.id for seen in found]
+        """Those that still differ when both sides are read by key; what has no possible id is not read again."""
+        ids = [seen.id for seen in found if can_be_id(seen.id)]
         ours, theirs = (
             self._patience[side].call(partial(service.get_many, path, ids)) if self._has(side, path) else {}
             for side, service in enumerate(self._sides)
         )
-        differing = []
+        differing: list[tuple[_Seen, Document | None, Document | None]] = []
         for seen in found:
+            if not can_be_id(seen.id):
+                differing.append((seen, None, None))
+                continue
             mine, other = ours.get(seen.id), theirs.get(seen.id)
             prints = _print(mine), _print(other)
             if prints[0] == prints[1]:
@@ -162,6 +167,10 @@ def _difference(
     path: str, seen: _Seen, source: Document | None, target: Document | None, secret: Set[str]
 ) -> Difference:
     tokens = None if seen.source is None else seen.source.token, None if seen.target is None else seen.target.token
+    try:
+        check_id(seen.id)
+    except InvalidDocument as error:
+        return Difference(path, seen.id, "unreachable", *tokens, False, False, reason=str(error))
     fields: list[FieldDifference] = []
     kind: Kind = "missing" if target is None else "extra"
     if source is not None and target is not None:

@@ -8,25 +8,28 @@ import click
 
 from app.db.flask_ext import command_application, command_schema
 from app.db.own_collections import INSTALLATION_KEYS
+from app.db.service import DatabaseService
 from app.db.transfer.cli import FAILED, left_behind_option, opened, print_json, transfer_command
 from app.db.transfer.cli import listed as listed_names
 from app.db.transfer.differences import Secrets
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.garbage import seldom_collected
-from app.db.transfer.identity import looks_same
+from app.db.transfer.identity import read_identity, same_database
+from app.db.transfer.preparing import SAME
 from app.db.transfer.progress import make_progress, shown_bytes, shown_time
 from app.db.transfer.references import clearly_same
 from app.db.transfer.reports import read_report, write_report
 from app.db.transfer.seeking import Difference
+from app.db.transfer.selection import Selection
 from app.db.transfer.verify_report import VerifyReport, to_json
 from app.db.transfer.verifying import VerifyOptions, verify
 
-_SHOWN: Final = 20
 _WORDS: Final = {
     "missing": "missing in the target",
     "extra": "only in the target",
     "different": "different",
     "revision": "of another revision, with the same content",
+    "unreachable": "not reachable by id",
 }
 
 
@@ -43,7 +46,11 @@ def join(group: click.Group) -> None:
 @click.option("--remove-extra", is_flag=True, help="With --repair: delete what only the target has.")
 @click.option("--keep-newer", is_flag=True, help="With --repair: leave what was written later in the target.")
 @left_behind_option
-@click.option("--list", "listed", default=100, show_default=True, help="Differences to tell of one by one.")
+@click.option("--same-origin", is_flag=True, help="They are two, though one is a copy of the other's files.")
+@click.option(
+    "--list", "listed", type=click.IntRange(0), default=100, show_default=True, metavar="N",
+    help="Differences to tell of one by one, also in the report; the others are counted.",
+)  # fmt: skip
 @click.option("--patience", default=60.0, show_default=True, help="Seconds to try a database that does not answer.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a signed report file.")
 def verify_command(
@@ -55,6 +62,7 @@ def verify_command(
     remove_extra: bool,
     keep_newer: bool,
     left_behind: bool,
+    same_origin: bool,
     listed: int,
     patience: float,
     report: Path | None,
@@ -69,7 +77,9 @@ def verify_command(
     key = str(command_application().config.get("SECRET_KEY") or "")
     if report is not None and not key:
         raise TransferRefused("A report is signed with SECRET_KEY, and there is none.")
-    options = VerifyOptions(collections, tenants, repair, remove_extra, keep_newer, max(0, listed), patience)
+    selection = Selection(collections, tenants)
+    selection.check()
+    options = VerifyOptions(collections, tenants, repair, remove_extra, keep_newer, listed, patience)
     progress = make_progress(as_json)
     if clearly_same(source, target):
         raise TransferRefused("SOURCE and TARGET are the same database, which is equal to itself.")
@@ -80,16 +90,17 @@ def verify_command(
         opened(target, "TARGET", "write" if repair else "read", **written) as theirs,
         seldom_collected(),
     ):
-        if looks_same(ours.service, theirs.service):
-            progress.note("Both have the same identity: make sure that they are two databases, and not one.")
+        identities = _identities(ours.service, theirs.service, same_origin)
+        if same_origin and repair and same_database(ours.service, theirs.service):
+            raise TransferRefused(SAME)
         found = verify(ours.service, theirs.service, options, progress, _secrets(), command_schema())
-        told = {"source": ours.name, "target": theirs.name, **_scope(options), **to_json(found)}
+        told = {"source": ours.name, "target": theirs.name, "only": selection.to_json(), **identities, **to_json(found)}
     if report is not None:
         write_report(report, told, key)
     if as_json:
         print_json(told)
     else:
-        _print(found, ours.name, theirs.name)
+        _print(found, ours.name, theirs.name, selection)
     if not found.equal:
         raise SystemExit(FAILED)
 
@@ -107,13 +118,32 @@ def check_report_command(file: str, as_json: bool) -> None:
         print_json(report)
         return
     click.echo(f"The signature is right: written at {report.get('created')}.")
-    click.echo(
-        f"{report.get('source')} and {report.get('target')} were {'equal' if report.get('equal') else 'NOT equal'}."
-    )
+    equal = "equal" if report.get("equal") else "NOT equal"
+    only = report.get("only") or {}
+    selection = Selection(only.get("collections"), only.get("tenants"))
+    within = f" within: {selection}" if str(selection) else ""
+    click.echo(f"{report.get('source')} and {report.get('target')} were {equal}{within}.")
+    if report.get("same_origin"):
+        click.echo("That they are two databases was said by --same-origin; nothing in them told so.")
 
 
-def _scope(options: VerifyOptions) -> dict[str, Any]:
-    return {"only": {"collections": options.collections, "tenants": options.tenants}}
+def _identities(source: DatabaseService, target: DatabaseService, same_origin: bool) -> dict[str, Any]:
+    """Both identities for the report; ``same_origin`` there says that only the option tells them apart.
+
+    TransferRefused without the option where nothing does: a database that is equal to itself proves nothing.
+    """
+    identities = {"source": read_identity(source), "target": read_identity(target)}
+    distinct = identities["source"] != identities["target"]
+    if not distinct and not same_origin:
+        found = (
+            "SOURCE and TARGET have the same identity: they are one database by two names, or one is a copy of the"
+            " other's files."
+            if identities["source"] is not None
+            else "Neither SOURCE nor TARGET has the identity that a transfer gives: nothing tells that they are two"
+            " databases, and not one by two names."
+        )
+        raise TransferRefused(f"{found} If they are two, say --same-origin.")
+    return {"identities": identities, "same_origin": not distinct}
 
 
 def _secrets() -> Secrets:
@@ -126,7 +156,7 @@ def _secrets() -> Secrets:
     return found
 
 
-def _print(report: VerifyReport, source: str, target: str) -> None:
+def _print(report: VerifyReport, source: str, target: str, selection: Selection) -> None:
     if report.repaired is not None:
         done = report.repaired
         click.echo(f"Repaired: {done.written:,} documents written, {done.removed:,} removed.")
@@ -142,15 +172,16 @@ def _print(report: VerifyReport, source: str, target: str) -> None:
     if report.settled:
         click.echo(f"{report.settled:,} were being written meanwhile, and are equal now.")
     if report.equal:
-        click.echo("Equal: every document of both, with its revision.")
+        whole = "Equal: every document of both, with its revision."
+        click.echo(f"Equal within: {selection}. Nothing else was compared." if str(selection) else whole)
         return
     for compared in report.compared:
         if not compared.equal:
             click.echo(f"{compared.path}: {_counted(compared.differing)}")
-    for difference in report.differences[:_SHOWN]:
+    for difference in report.differences:
         _print_difference(difference)
-    if len(report.differences) > _SHOWN:
-        click.echo(f"  ... --report and --json tell of {len(report.differences):,}")
+    if left := sum(report.differing.values()) - len(report.differences):
+        click.echo(f"  ... and {left:,} more: --list N tells of up to N")
     if report.moving:
         click.echo(
             f"{report.moving:,} of them were written while they were looked at: verify again to be sure of these."
@@ -165,6 +196,7 @@ def _counted(differing: dict[str, int]) -> str:
 def _print_difference(one: Difference) -> None:
     newer = ", written later in the target" if one.newer else ""
     moving = ", written meanwhile" if one.moving else ""
-    click.echo(f"  {one.path} {one.id!r}: {_WORDS[one.kind]}{newer}{moving}")
+    reason = f" ({one.reason})" if one.reason else ""
+    click.echo(f"  {one.path} {one.id!r}: {_WORDS[one.kind]}{newer}{moving}{reason}")
     for field in one.fields:
         click.echo(f"      {field.field}: {field.source} | {field.target}" if field.source else f"      {field.field}")

@@ -52,7 +52,7 @@ class VerifyReport:
 
     @property
     def differing(self) -> dict[str, int]:
-        """How many documents are missing, extra, different, or of another revision only."""
+        """How many documents are missing, extra, different, of another revision only, or unreachable by their id."""
         total: Counter[str] = Counter()
         for one in self.compared:
             total.update(one.differing)

@@ -83,7 +83,7 @@ class TestCopying:
         assert {path for path, _ in held(target)} == {"harbours", "t1/notes"}
 
     def test_only_the_tenants_that_are_asked_for(self, source: DatabaseService, target: DatabaseService) -> None:
-        report = carry(source, target, tenants=("t2", "nobody"), chunk=4)
+        report = carry(source, target, tenants=("t2",), chunk=4)
         assert {path for path, _ in held(target)} == {"t2/boats"}
         assert report.copied == 25
 

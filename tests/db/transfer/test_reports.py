@@ -1,6 +1,7 @@
 """Signed reports, and the commands verify and check-report."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,30 @@ class TestVerify:
         assert (told["equal"], told["differing"]) == (False, {"different": 1})
         assert told["differences"][0]["id"] == "b00003"
 
+    def test_as_many_differences_are_told_of_as_are_asked_for(
+        self, run: Run, urls: tuple[str, str], tmp_path: Path
+    ) -> None:
+        target = sqlite(tmp_path / "target.db")
+        for document in list(target.list_all("t1/boats")):
+            target.delete("t1/boats", document["_id"])
+        target.close()
+        for asked, shown, more in (((), 25, ""), (("--list", 24), 24, "... and 1 more"), (("--list", 0), 0, "25 more")):
+            result = run("verify", *urls, *asked)
+            assert result.stdout.count("': missing in the target") == shown
+            assert more in result.stdout if more else "..." not in result.stdout
+        assert run("verify", *urls, "--list", -1).exit_code == 2
+
+    def test_a_narrowed_success_says_within_what(self, run: Run, urls: tuple[str, str], tmp_path: Path) -> None:
+        path = tmp_path / "report.json"
+        result = run("verify", *urls, "--collections", "boats", "--tenants", "t1,t2", "--report", path)
+        assert "Equal within: collections boats; tenants t1, t2." in result.stdout
+        assert "equal within: collections boats; tenants t1, t2." in run("check-report", path).stdout
+
+    def test_an_unset_variable_selects_nothing(self, run: Run, urls: tuple[str, str]) -> None:
+        for option in ("--tenants", "--collections"):
+            result = run("verify", *urls, option, "")
+            assert (result.exit_code, option in result.stderr) == (1, True)
+
     def test_a_repair_ends_with_0(self, run: Run, urls: tuple[str, str], tmp_path: Path) -> None:
         differ(tmp_path)
         result = run("verify", *urls, "--repair")
@@ -132,6 +157,47 @@ class TestVerify:
 
     def test_one_database_twice_is_refused(self, run: Run, urls: tuple[str, str]) -> None:
         assert "same database" in run("verify", urls[0], urls[0]).stderr
+
+    @pytest.mark.parametrize("transferred", [True, False])
+    def test_one_database_by_two_names_is_refused(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transferred: bool
+    ) -> None:
+        """clearly_same cannot know every name: a hard link stands for the alias of a host."""
+        source = sqlite(tmp_path / "source.db")
+        harbour(source)
+        if transferred:
+            carry(source, open_database("memory:", SCHEMA))
+        source.close()
+        (tmp_path / "alias.db").hardlink_to(tmp_path / "source.db")
+        urls = f"sqlite:///{tmp_path / 'source.db'}", f"sqlite:///{tmp_path / 'alias.db'}"
+        report = tmp_path / "r.json"
+        for json_too in ((), ("--json",)):
+            result = run("verify", *urls, "--report", report, *json_too)
+            assert (result.exit_code, result.stdout, report.exists()) == (1, "", False)
+            assert "--same-origin" in result.stderr
+
+    @pytest.mark.parametrize("transferred", [True, False])
+    def test_a_copy_of_the_file_is_compared_when_told_so(self, run: Run, tmp_path: Path, transferred: bool) -> None:
+        source = sqlite(tmp_path / "source.db")
+        harbour(source)
+        if transferred:
+            carry(source, open_database("memory:", SCHEMA))
+        source.close()
+        shutil.copy(tmp_path / "source.db", tmp_path / "copy.db")
+        urls = f"sqlite:///{tmp_path / 'source.db'}", f"sqlite:///{tmp_path / 'copy.db'}"
+        refused = run("verify", *urls)
+        assert (refused.exit_code, "--same-origin" in refused.stderr) == (1, True)
+        report = tmp_path / "r.json"
+        told = json.loads(run("verify", *urls, "--same-origin", "--json", "--report", report).stdout)
+        assert (told["equal"], told["same_origin"]) == (True, True)
+        assert told["identities"]["source"] == told["identities"]["target"]
+        assert "said by --same-origin" in run("check-report", report).stdout
+        assert run("verify", *urls, "--same-origin", "--repair").exit_code == 0
+
+    def test_the_report_names_both_identities(self, run: Run, urls: tuple[str, str]) -> None:
+        told = json.loads(run("verify", *urls, "--json").stdout)
+        assert len({told["identities"]["source"], told["identities"]["target"], None}) == 3
+        assert told["same_origin"] is False
 
     @pytest.mark.parametrize(
         ("arguments", "named"),

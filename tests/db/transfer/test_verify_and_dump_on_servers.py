@@ -1,15 +1,17 @@
 """Verify, dump and restore on the databases that have a server."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from app.db import Put
+from app.db import Put, open_database
 from app.db.transfer.dumping import DumpOptions, dump
 from app.db.transfer.progress import Silent
 from app.db.transfer.restoring import RestoreOptions, restore
 from app.db.transfer.verifying import VerifyOptions, verify
 from tests.db.couchdb_fixtures import couchdb_url
+from tests.db.couchdb_server import CouchBackend, fresh_prefix
 from tests.db.dynamodb_fixtures import dynamodb_url
 from tests.db.firestore_fixtures import firestore_url
 from tests.db.transfer.backends import Fresh, fresh
@@ -56,6 +58,17 @@ class TestOnServers:
         assert verify(source, target, options, Silent()).equal
         assert held(target) == held(source)
 
+    def test_other_contents_under_the_same_revision_are_repaired_beside_newer_ones(
+        self, fresh: Fresh, name: str
+    ) -> None:
+        source, target = fresh("memory"), fresh(name)
+        harbour(source, 8)
+        carry(source, target)
+        target.write_batch("t1/boats", [target.get("t1/boats", "b00005") | {"n": 99}], keep_revisions=True)
+        options = VerifyOptions(repair=True, keep_newer=True, pause=0.0)
+        assert verify(source, target, options, Silent()).equal
+        assert held(target) == held(source)
+
     def test_one_tenant_is_dumped_alone(self, fresh: Fresh, name: str, tmp_path: Path) -> None:
         source, target = fresh(name), fresh("memory")
         harbour(source, 8)
@@ -63,3 +76,17 @@ class TestOnServers:
         restore(tmp_path / "a.dump", target, RestoreOptions(), Silent(), SCHEMA)
         assert {path for path, _ in held(target)} == {"t2/boats"}
         assert verify(source, target, VerifyOptions(tenants=("t2",)), Silent()).equal
+
+
+def test_a_document_that_was_made_by_hand_in_couchdb_is_told_of(couchdb_url: str) -> None:
+    """Its id names no tenant: reading everything meets it, and no walk of a tenant's documents does."""
+    source, backend = open_database("memory:", SCHEMA), CouchBackend(couchdb_url, fresh_prefix(), "?timeout=30")
+    harbour(source, 8)
+    try:
+        with closing(backend.open(SCHEMA)) as target, closing(backend.session()) as session:
+            carry(source, target)
+            session.request("PUT", f"/{backend.prefix}-boats/foo", b'{"name": "by hand"}')
+            report = verify(source, target, VerifyOptions(pause=0.0), Silent())
+    finally:
+        backend.remove()
+    assert [(one.path, one.id, one.kind) for one in report.differences] == [("foo/boats", "", "unreachable")]

@@ -1,6 +1,6 @@
 """Verifying: what is equal is called equal, what differs is found and told, and what is repaired is equal."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,14 @@ import pytest
 
 from app.db import Collection, DatabaseService, Page, Query, Schema, Unavailable, open_database
 from app.db.backends.memory import MemoryDatabase
+from app.db.capabilities import ScanPage
 from app.db.documents import Document
 from app.db.transfer.differences import Secrets
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.progress import Silent
 from app.db.transfer.verify_report import VerifyReport, to_json
 from app.db.transfer.verifying import VerifyOptions, verify
+from app.db.writes import Outcome, Saved, Write
 from tests.db.transfer.kit import SCHEMA, Faulty, carry, edges, fill, harbour, held, some, sqlite
 from tests.db.transfer.odd import odd
 
@@ -214,6 +216,32 @@ class TestRepairing:
         assert (report.repaired.written, report.repaired.newer) == (1, 1)
         assert target.get("t1/boats", "b00003")["name"] == "newer"
 
+    def test_what_becomes_newer_between_the_look_and_the_write_stands_too(self, source: DatabaseService) -> None:
+        target = _Meddled(SCHEMA)
+        carry(source, target)
+        target.delete("t1/boats", "b00003")  # missing
+        source.save("t1/boats", "b00004", {"name": "newer in the source"})
+        target.write_batch("t1/boats", [target.get("t1/boats", "b00005") | {"n": 99}], keep_revisions=True)
+
+        def meddle() -> None:
+            for id in ("b00003", "b00004", "b00005"):
+                target.save("t1/boats", id, {"name": "newest"})
+
+        target.meddle = meddle
+        report = compared(source, target, repair=True, keep_newer=True)
+        assert report.repaired is not None
+        assert (report.repaired.written, report.differing) == (0, {"different": 3})
+        assert {target.get("t1/boats", id)["name"] for id in ("b00003", "b00004", "b00005")} == {"newest"}
+
+    def test_other_contents_under_the_same_revision_are_repaired_beside_newer_ones(
+        self, source: DatabaseService, target: DatabaseService
+    ) -> None:
+        target.write_batch("t1/boats", [target.get("t1/boats", "b00005") | {"n": 99}], keep_revisions=True)
+        report = compared(source, target, repair=True, keep_newer=True)
+        assert report.equal
+        assert report.repaired is not None
+        assert report.repaired.written == 1
+
     def test_an_empty_target_is_filled(self, source: DatabaseService, tmp_path: Path) -> None:
         target = sqlite(tmp_path / "new.db", create_missing=False)
         target.prepare(Schema())
@@ -282,3 +310,134 @@ class _Written(MemoryDatabase):
         found = super().get_many(collection, ids)
         self.after_get_many()
         return found
+
+
+class TestUnreachable:
+    """What reading the whole collection meets, and no id leads to."""
+
+    @pytest.mark.parametrize(
+        ("path", "id", "reason"),
+        [
+            ("foo/boats", "", "an id is not empty"),
+            ("t1/boats", "", "an id is not empty"),
+            ("t1/boats", "x" * 600, "at most 512 bytes"),
+            ("a/b/boats", "b1", "no slash"),
+            ("boats", "b1", "belongs to the tenant"),
+            ("t1/boats", "hidden", "looking for its id does not"),
+        ],
+    )
+    def test_it_makes_the_databases_differ(self, source: DatabaseService, path: str, id: str, reason: str) -> None:
+        strewn = _Strewn(SCHEMA)
+        carry(source, strewn)
+        strewn.strewn = [(path, {"_id": id, "_rev": "1-abc", "name": "by hand"})]
+        for report, tokens in (
+            (compared(source, strewn), (None, "1-abc")),
+            (compared(strewn, source), ("1-abc", None)),
+        ):
+            assert not report.equal
+            assert report.differing == {"unreachable": 1}
+            (one,) = report.differences
+            assert (one.path, one.id, one.kind, one.source, one.target) == (path, id, "unreachable", *tokens)
+            assert reason in one.reason
+            (told,) = to_json(report)["differences"]
+            assert (told["kind"], told["reason"]) == ("unreachable", one.reason)
+
+    def test_an_id_that_can_be_none_is_told_of_where_a_walk_meets_it(
+        self, source: DatabaseService, tmp_path: Path
+    ) -> None:
+        target = sqlite(tmp_path / "target.db")
+        carry(source, target)
+        target._connection().execute("UPDATE notes SET id = '' WHERE id = 'b00001'")  # type: ignore[attr-defined]
+        report = compared(source, target, repair=True, remove_extra=True)
+        assert kinds(report) == [("t1/notes", "", "unreachable")]
+        assert "not empty" in report.differences[0].reason
+        target.close()
+
+    def test_a_repair_leaves_it_alone_and_says_so(self, source: DatabaseService) -> None:
+        strewn = _Strewn(SCHEMA)
+        carry(source, strewn)
+        strewn.strewn = [("t1/boats", {"_id": "", "_rev": "1-abc"})]
+        report = compared(source, strewn, repair=True, remove_extra=True)
+        assert report.differing == {"unreachable": 1}
+
+    def test_the_same_on_both_sides_is_equal(self, source: DatabaseService) -> None:
+        sides = _Strewn(SCHEMA), _Strewn(SCHEMA)
+        for side in sides:
+            carry(source, side)
+            side.strewn = [("foo/boats", {"_id": "", "_rev": "1-abc"})]
+        assert compared(*sides).equal
+
+    def test_one_that_was_written_meanwhile_does_not_hide_it(self, source: DatabaseService) -> None:
+        strewn = _Strewn(SCHEMA)
+        carry(source, strewn)
+        strewn.strewn = [("t1/boats", {"_id": "", "_rev": "1-abc"})]
+        source.save("t1/boats", "b00003", {"name": "new"})
+        strewn.after_query = lambda: strewn.write_batch(
+            "t1/boats", [source.get("t1/boats", "b00003")], keep_revisions=True
+        )
+        report = compared(source, strewn)
+        assert (report.settled, report.differing) == (1, {"unreachable": 1})
+
+    def test_digests_that_differ_for_no_reason_are_not_equal(self, source: DatabaseService) -> None:
+        strewn = _Strewn(SCHEMA)
+        carry(source, strewn)
+        strewn.strewn = [("t1/boats", source.get("t1/boats", "b00003"))]  # comes twice
+        report = compared(source, strewn)
+        assert [(one.path, one.id, one.kind, one.moving) for one in report.differences] == [
+            ("t1/boats", "", "unreachable", False)
+        ]
+
+    def test_what_is_equal_when_it_is_read_once_more_is_equal(self, source: DatabaseService) -> None:
+        strewn = _Strewn(SCHEMA)
+        carry(source, strewn)
+        strewn.strewn = [("t1/boats", {"_id": "gone", "_rev": "1-abc"})]
+        strewn.after_query = strewn.strewn.clear
+        report = compared(source, strewn)
+        assert report.equal
+        assert all(one.source == one.target for one in report.compared)
+
+    def test_a_document_that_is_deleted_while_it_is_looked_up_is_none(self, source: DatabaseService) -> None:
+        strewn = _Strewn(SCHEMA)
+        carry(source, strewn)
+        strewn.strewn = [("t1/boats", {"_id": "gone", "_rev": "1-abc"})]
+        strewn.after_get_many = strewn.strewn.clear
+        assert compared(source, strewn).equal
+
+
+class _Meddled(MemoryDatabase):
+    """Somebody else writes to it just before it is written to; a first try ends in an outage."""
+
+    meddle: Callable[[], None] | None = None
+
+    def write_batch(
+        self,
+        collection: str,
+        documents: Iterable[Document],
+        keep_revisions: bool = False,
+        only_newer: bool = False,
+    ) -> list[Outcome]:
+        self._meddle()
+        return super().write_batch(collection, documents, keep_revisions, only_newer)
+
+    def commit(self, writes: Sequence[Write]) -> list[Saved | None]:
+        self._meddle()
+        return super().commit(writes)
+
+    def _meddle(self) -> None:
+        if self.meddle is not None:
+            meddle, self.meddle = self.meddle, None
+            meddle()
+            raise Unavailable("gone", retry_after=0.01)
+
+
+class _Strewn(_Written):
+    """Another program has left documents in it that only a scan meets."""
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__(schema)
+        self.strewn: list[tuple[str, Document]] = []
+
+    def scan(self, name: str, after: str | None = None, limit: int = 500) -> ScanPage:
+        page = super().scan(name, after, limit)
+        mine = [(path, dict(document)) for path, document in self.strewn if path.rpartition("/")[2] == name]
+        return page if page.after is not None else page._replace(documents=[*page.documents, *mine])
