@@ -2,8 +2,8 @@
 
 The document ``:run`` tells of the latest copy: from which database (identity.py), what of it, and whether it was
 finished. Beside it stands a checkpoint for each collection, named like it: what was done, and the source's place behind
-the last stretch before which everything was written. So a copy that was cut off loses nothing and repeats only what was
-in flight. Where the latest one was finished, the next begins anew.
+the last stretch before which everything was written. So a copy that was cut off loses nothing and writes again only
+what was in flight. Where the latest one was finished, the next begins anew.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -68,6 +68,11 @@ class Checkpoint:
             rejected=self.rejected + tally.rejected,
             bytes=self.bytes + tally.bytes,
         )
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was read."""
+        return self.done or self.after is not None
 
     @property
     def tally(self) -> Tally:

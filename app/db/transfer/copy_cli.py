@@ -52,8 +52,10 @@ def _copy(source: str, target: str, as_json: bool, overwrite: bool, restart: boo
     """Copy the documents of SOURCE into TARGET, in bulk and with their revisions.
 
     SOURCE and TARGET are URLs, names of settings environments, or env:VARIABLE, a variable that holds a URL. Run it
-    again at any time: after an interruption it goes on where it was; a document of TARGET that is newer stands.
-    Documents are never deleted in TARGET.
+    again at any time: after an interruption it goes on where it was, and then looks again through what it had read
+    before; a document of TARGET that is newer stands. Documents are never deleted in TARGET.
+
+    Status 0 means that everything is there that was in SOURCE when this call began.
 
     Exit status: 0 done; 1 not done, run it again to go on; 2 done, but documents were left out.
     """
@@ -102,7 +104,8 @@ def _show(report: CopyReport, options: CopyOptions, source: Opened, target: Open
     would = "would be " if options.dry_run else ""
     for sentence in report.done:
         click.echo(f"{sentence.removesuffix('created')}{would}created" if sentence.endswith("created") else sentence)
-    rate = report.moved / report.seconds if report.seconds > 0 else 0
+    dealt = report.moved + report.again
+    rate = dealt / report.seconds if report.seconds > 0 else 0
     click.echo(f"From {source.name} to {target.name}:")
     click.echo(f"  {report.copied:,} documents {would}copied, {shown_bytes(report.bytes)} read")
     click.echo(f"  {report.same:,} were there already")
@@ -116,4 +119,6 @@ def _show(report: CopyReport, options: CopyOptions, source: Opened, target: Open
     if report.rejections and not options.dry_run:
         click.echo(f"  All of them are in {options.rejects}")
     again = ", after an interruption" if report.resumed else ""
-    click.echo(f"{report.moved:,} documents in {shown_time(report.seconds)}, {rate:,.0f} a second{again}")
+    if report.again:
+        click.echo(f"  {report.again:,} that earlier calls had read were looked through again")
+    click.echo(f"{dealt:,} documents in {shown_time(report.seconds)}, {rate:,.0f} a second{again}")

@@ -41,9 +41,10 @@ class CopyOptions:
     ``workers`` write at the same time (None: as many as the target has use for). ``rate`` is at most so many documents
     a second. With ``policy`` "newer" a newer document of the target stands, with "source" the source wins. ``chunk`` is
     the most documents in one bulk write. A database that does not answer is tried again for ``patience`` seconds.
-    ``rejects`` is the file for documents that do not fit. ``resume`` goes on where a copy was cut off.
-    ``source_name`` stands for a source that has no identity and may not be given one. ``within_live`` is the live
-    migration's own: its target is in one.
+    ``rejects`` is the file for documents that do not fit. ``resume`` goes on where a copy was cut off, and then
+    ``look_again`` reads once more what earlier calls had read; False only where whoever asks sees to what was written
+    to the source since. ``source_name`` stands for a source that has no identity and may not be given one.
+    ``within_live`` is the live migration's own: its target is in one.
     """
 
     collections: tuple[str, ...] | None = None
@@ -57,6 +58,7 @@ class CopyOptions:
     patience: float = 60.0
     rejects: Path | None = None
     resume: bool = True
+    look_again: bool = True
     source_name: str = ""
     within_live: bool = False
 
@@ -83,7 +85,8 @@ class CopyReport:
 
     ``copied`` were written; ``same`` were there with the same revision; ``kept`` are newer in the target; ``rejected``
     do not fit, the first 20 in ``rejections``. ``bytes`` of JSON. ``moved`` and ``seconds`` are this call's own.
-    ``done`` are sentences about what was created.
+    ``again`` of those that earlier calls had dealt with were read once more; what had changed is counted as copied once
+    more. ``done`` are sentences about what was created.
     """
 
     copied: int
@@ -96,6 +99,7 @@ class CopyReport:
     seconds: float
     resumed: bool
     done: tuple[str, ...] = ()
+    again: int = 0
 
 
 def copy(
@@ -111,7 +115,8 @@ def copy(
     TransferRefused before anything moves: the same database twice, a target with other data, another version.
     Unavailable when a database did not answer for ``patience`` seconds: a later call goes on where this one was. A
     document that the target refuses is reported, and the rest goes on. A source that is written to meanwhile is fine:
-    what is there all the while is carried over; what is written meanwhile may be, and another call brings it.
+    what was written before this call is carried over when it returns, whatever earlier calls had read; what is written
+    meanwhile may be, and another call brings it.
     """
     options.check()
     return _Copy(source, target, options, progress, schema if schema is not None else target.schema).run()
@@ -137,6 +142,7 @@ class _Copy:
         self._writing = Patience("The target", options.patience, self._stop, progress)
         self._rejections = Rejections(None if options.dry_run else options.rejects)
         self._checkpoints = Checkpoints(target)
+        self._size = BatchSize(options.chunk)
         self._began = time.monotonic()
 
     def run(self) -> CopyReport:
@@ -151,20 +157,45 @@ class _Copy:
             raise TransferRefused(SAME)
         identity = self._reading.call(lambda: source_identity(self._source, self._options.source_name, write=True))
         latest = self._writing.call(lambda: self._check(held, identity))
-        # Indexes before the documents, although PERFORMANCE says the contrary of a bulk load: measured on SQLite,
-        # rows that get their keys and index entries as they are written are ready in half the time of rows that are
-        # filled and indexed afterwards, and Firestore and DynamoDB have to rewrite every document for a late index.
+        # Indexes before the documents: measured on SQLite, rows that get their keys and index entries as they are
+        # written are ready in half the time of rows that are filled and indexed afterwards, and Firestore and DynamoDB
+        # have to rewrite every document for a late index.
         done = self._writing.call(lambda: self._prepare(wanted))
         run, resumed = self._choose(latest, identity)
         courses = self._courses(held, run)
+        again = self._again(courses) if resumed and self._options.look_again else []
         try:
-            self._carry([course for course in courses if not course.checkpoint.done], self._writer())
+            self._go_on(courses, again)
         finally:
             self._rejections.close()
         # Views of CouchDB are built when they are asked for: now, and not by the first visitor.
         done += self._writing.call(lambda: self._target.prepare(wanted))
         self._writing.call(lambda: self._checkpoints.save_run(replace(run, finished=True)))
-        return report_of(courses, self._rejections, self._began, resumed, done)
+        return report_of(courses, self._rejections, self._began, resumed, done, again)
+
+    def _again(self, courses: Sequence[Course]) -> list[Course]:
+        """What earlier calls had read, from its beginning.
+
+        Its checkpoints are kept nowhere: a call that is cut off here has read nothing that the next need not read
+        itself, which promises what was written before *it* began. And that one has only this left to do.
+        """
+        return [
+            Course(one.collection, Checkpoint(one.collection.name, one.checkpoint.run), _nowhere)
+            for one in courses
+            if one.checkpoint.begun
+        ]
+
+    def _go_on(self, courses: Sequence[Course], again: Sequence[Course]) -> None:
+        # What does not fit is named once, by this call: in a collection that is read again, only then.
+        read_again = {course.collection.name for course in again}
+        named, unnamed = self._writer(self._rejections), self._writer(Rejections(None))
+        self._carry(
+            "copy",
+            [course for course in courses if not course.checkpoint.done],
+            lambda one, stretch: (unnamed if one.name in read_again else named)(one, stretch),
+        )
+        if again:
+            self._carry("Looking again through what was read earlier", again, named)
 
     def _held(self) -> list[CollectionInfo]:
         options = self._options
@@ -208,17 +239,17 @@ class _Copy:
     def _save(self, checkpoint: Checkpoint) -> None:
         self._writing.call(lambda: self._checkpoints.save(checkpoint))
 
-    def _writer(self) -> Write:
+    def _writer(self, rejections: Rejections) -> Write:
         bulk = BulkWriter(
             self._target,
             only_newer=self._options.policy == "newer",
             patience=self._writing,
-            size=BatchSize(self._options.chunk),
-            rejections=self._rejections,
+            size=self._size,
+            rejections=rejections,
         )
         return lambda collection, stretch: bulk.write(collection, stretch.documents)
 
-    def _carry(self, courses: Sequence[Course], write: Write) -> None:
+    def _carry(self, title: str, courses: Sequence[Course], write: Write) -> None:
         options = self._options
         workers = options.workers or self._target.capabilities.parallel
         # What is asked for at a time is written at a time, and a slow rate must not come in rare large gulps.
@@ -232,7 +263,7 @@ class _Copy:
             stop=self._stop,
             progress=self._progress,
         )
-        self._progress.begin("dry run" if options.dry_run else "copy")
+        self._progress.begin(title)
         if options.tenants is None:
             self._progress.total(self._to_do(courses))
         try:
@@ -254,17 +285,29 @@ class _Copy:
             self._check(held, source_identity(self._source, self._options.source_name, write=False))
         would = self._writing.call(lambda: self._target.prepare(wanted, dry_run=True))
         courses = [Course(one, Checkpoint(one.name, ""), _nowhere) for one in held]
-        self._carry(courses, lambda one, stretch: rehearsal.compare(one, stretch.documents))
+        self._carry("dry run", courses, lambda one, stretch: rehearsal.compare(one, stretch.documents))
         return report_of(courses, self._rejections, self._began, False, would)
 
 
 def report_of(
-    courses: Sequence[Course], rejections: Rejections, began: float, resumed: bool, done: Sequence[str]
+    courses: Sequence[Course],
+    rejections: Rejections,
+    began: float,
+    resumed: bool,
+    done: Sequence[str],
+    again: Sequence[Course] = (),
 ) -> CopyReport:
-    """What became of these courses, by their checkpoints; ``began`` is of the monotonic clock."""
+    """What became of these courses, by their checkpoints; ``began`` is of the monotonic clock, ``again`` are those that
+    were gone through once more."""
+    looked = {course.collection.name: course.checkpoint.tally for course in again}
     total = Tally()
     for course in courses:
-        total.add(course.checkpoint.tally)
+        tally = course.checkpoint.tally
+        second = looked.get(course.collection.name)
+        if second is not None:  # of every document: what stands and what does not fit is known anew
+            tally.copied += second.copied
+            tally.kept, tally.rejected = second.kept, second.rejected
+        total.add(tally)
     return CopyReport(
         total.copied,
         total.same,
@@ -276,6 +319,7 @@ def report_of(
         time.monotonic() - began,
         resumed,
         tuple(dict.fromkeys(done)),
+        sum(course.moved for course in again),
     )
 
 
