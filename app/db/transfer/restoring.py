@@ -9,13 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from app.db.capabilities import CollectionInfo
 from app.db.documents import Document
-from app.db.errors import DatabaseError
 from app.db.names import check_collection, parse_name
 from app.db.schema import Collection, Index, Schema
 from app.db.service import DatabaseService
@@ -23,7 +20,8 @@ from app.db.transfer.catalogue import is_there, target_schema
 from app.db.transfer.checkpoints import Checkpoint, Checkpoints, Run
 from app.db.transfer.comparing import Rehearsal
 from app.db.transfer.copying import CopyReport, Policy, report_of
-from app.db.transfer.dump_reader import DumpDamaged, DumpReader, Manifest
+from app.db.transfer.dump_contents import Manifest
+from app.db.transfer.dump_reader import DumpReader
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import FORMAT, ensure_identity, read_format
 from app.db.transfer.pacing import BatchSize, Patience, RateLimit
@@ -75,14 +73,14 @@ def restore(
     documents, and for what the dump does not have. Unavailable when the target did not answer: a later call goes on
     where this one was. A document that the target refuses is reported, and the rest goes on.
     """
-    reader = DumpReader(path)
-    progress.begin("Checking the dump")
-    try:
-        manifest = reader.check(progress.advance)
-    finally:
-        progress.end()
-    run = _Restore(reader, manifest, target, options, progress, target.schema if schema is None else schema)
-    return RestoreReport(manifest, run.run())
+    with DumpReader(path) as reader:
+        progress.begin("Checking the dump")
+        try:
+            manifest = reader.check(progress.advance)
+        finally:
+            progress.end()
+        run = _Restore(reader, manifest, target, options, progress, target.schema if schema is None else schema)
+        return RestoreReport(manifest, run.run())
 
 
 class _Restore:
@@ -209,21 +207,20 @@ class _Restore:
         line = 0
         if after is not None:
             first, line = (int(part) for part in after.split(":"))
-        for number, lines in self._reader.blocks(first):
-            rows = _rows(self._reader.path, lines)
+        for number, bytes, rows in self._reader.blocks(first):
             for start in range(line, len(rows), _AT_ONCE):
                 part = rows[start : start + _AT_ONCE]
                 end = start + _AT_ONCE >= len(rows)
                 place = f"{number + 1}:0" if end else f"{number}:{start + _AT_ONCE}"
-                size = len(lines) * len(part) // len(rows)
+                size = bytes * len(part) // len(rows)
                 yield Stretch(self._chosen(part), size, None if end and number == last else place)
             line = 0
             if number == last:
                 return
 
-    def _chosen(self, rows: list[list[Any]]) -> list[tuple[str, Document]]:
+    def _chosen(self, rows: list[tuple[str, Document]]) -> list[tuple[str, Document]]:
         if self._tenants is None:
-            return [(path, document) for path, document in rows]
+            return rows
         return [(path, document) for path, document in rows if path.rpartition("/")[0] in self._tenants]
 
     def _rehearse(self, held: Sequence[CollectionInfo], wanted: Schema) -> CopyReport:
@@ -245,19 +242,6 @@ def _with_indexes(schema: Schema, manifest: Manifest, held: Sequence[CollectionI
             indexes = tuple(Index(*fields) for fields in one["indexes"])
             schema.add(Collection(check_collection(one["name"]), one["scope"], indexes))
     return schema
-
-
-def _rows(path: Path, lines: bytes) -> list[list[Any]]:
-    """The [path, document] rows of a block, parsed as one JSON array: a call for each would cost more."""
-    try:
-        rows: list[list[Any]] = orjson.loads(b"[%b]" % lines[:-1].replace(b"\n", b","))
-        for row in rows:
-            parse_name(row[0])
-            if len(row) != 2 or type(row[1]) is not dict:
-                raise ValueError("no document")
-    except (ValueError, DatabaseError) as error:
-        raise DumpDamaged(f"The dump {path} holds a line that is no document.") from error
-    return rows
 
 
 def _counted(tally: Tally, stretch: Stretch) -> Tally:
