@@ -36,7 +36,11 @@ def join(group: click.Group) -> None:
 @click.option("--rate", type=float, metavar="N", help="At most so many documents a second.")
 @click.option("--workers", type=int, metavar="N", help="So many bulk writes at a time.  [default: what TARGET can use]")
 @click.option("--chunk", type=int, default=1_000, show_default=True, metavar="N", help="Documents in one bulk write.")
-@click.option("--into-existing", is_flag=True, help="TARGET may hold documents that are not from SOURCE.")
+@click.option(
+    "--into-existing",
+    is_flag=True,
+    help="TARGET may hold documents that are not from SOURCE; those deleted there come again.",
+)
 @click.option("--overwrite", is_flag=True, help="SOURCE wins also over newer documents of TARGET.")
 @click.option("--restart", is_flag=True, help="Begin anew, and not where a copy was cut off.")
 @click.option(
@@ -53,7 +57,8 @@ def _copy(source: str, target: str, as_json: bool, overwrite: bool, restart: boo
 
     SOURCE and TARGET are URLs, names of settings environments, or env:VARIABLE, a variable that holds a URL. Run it
     again at any time: after an interruption it goes on where it was, and then looks again through what it had read
-    before; a document of TARGET that is newer stands. Documents are never deleted in TARGET.
+    before; a document of TARGET that is newer stands, and one that an earlier copy had brought and that was deleted in
+    TARGET stays so, is named and makes the status 2. Documents are never deleted in TARGET.
 
     Status 0 means that everything is there that was in SOURCE when this call began.
 
@@ -77,7 +82,7 @@ def _copy(source: str, target: str, as_json: bool, overwrite: bool, restart: boo
         print_json({"source": origin.name, "target": goal.name, **_to_json(report, options)})
     else:
         _show(report, options, origin, goal)
-    if report.rejected:
+    if report.rejected or report.deleted:
         raise SystemExit(REJECTED)
 
 
@@ -89,6 +94,13 @@ def check_lasts(*databases: Opened) -> None:
     for one in databases:
         if not one.service.capabilities.durable:
             raise TransferRefused(f"{one.name} is in the memory of this command alone and ends with it.")
+
+
+def tell_deleted(report: CopyReport) -> None:
+    """Print what stays deleted, if anything does."""
+    if report.deleted:
+        click.echo(f"  {report.deleted:,} were brought earlier and deleted in the target, and stay so")
+        click.echo("    --into-existing brings them again")
 
 
 def _to_json(report: CopyReport, options: CopyOptions) -> dict[str, Any]:
@@ -112,9 +124,10 @@ def _show(report: CopyReport, options: CopyOptions, source: Opened, target: Open
     if report.kept:
         click.echo(f"  {report.kept:,} are newer in the target and {'would stand' if would else 'stand'}")
     click.echo(f"  {report.rejected:,} {would}left out because they do not fit")
+    tell_deleted(report)
     for one in report.rejections:
         click.echo(f"    {one.collection} {one.id!r}: {one.reason}")
-    if report.rejected > len(report.rejections):
+    if report.rejected + report.deleted > len(report.rejections):
         click.echo("    ...")
     if report.rejections and not options.dry_run:
         click.echo(f"  All of them are in {options.rejects}")

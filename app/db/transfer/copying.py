@@ -12,6 +12,7 @@ from app.db.errors import InvalidQuery
 from app.db.names import check_tenant
 from app.db.schema import Schema
 from app.db.service import DatabaseService
+from app.db.transfer.brought import ALL, Brought, Marks, mark_now
 from app.db.transfer.catalogue import collections_of, estimated, is_there, target_schema
 from app.db.transfer.checkpoints import Checkpoint, Checkpoints, Run
 from app.db.transfer.comparing import Rehearsal
@@ -86,7 +87,8 @@ class CopyReport:
     ``copied`` were written; ``same`` were there with the same revision; ``kept`` are newer in the target; ``rejected``
     do not fit, the first 20 in ``rejections``. ``bytes`` of JSON. ``moved`` and ``seconds`` are this call's own.
     ``again`` of those that earlier calls had dealt with were read once more; what had changed is counted as copied once
-    more. ``done`` are sentences about what was created.
+    more. ``deleted`` were brought by an earlier copy and deleted in the target since: they are named among the
+    ``rejections`` and not brought again, unless ``into_existing``. ``done`` are sentences about what was created.
     """
 
     copied: int
@@ -100,6 +102,7 @@ class CopyReport:
     resumed: bool
     done: tuple[str, ...] = ()
     again: int = 0
+    deleted: int = 0
 
 
 def copy(
@@ -143,6 +146,8 @@ class _Copy:
         self._rejections = Rejections(None if options.dry_run else options.rejects)
         self._checkpoints = Checkpoints(target)
         self._size = BatchSize(options.chunk)
+        self._marks: Marks = {}
+        self._mark = mark_now()
         self._began = time.monotonic()
 
     def run(self) -> CopyReport:
@@ -161,6 +166,7 @@ class _Copy:
         # written are ready in half the time of rows that are filled and indexed afterwards, and Firestore and DynamoDB
         # have to rewrite every document for a late index.
         done = self._writing.call(lambda: self._prepare(wanted))
+        self._marks = self._writing.call(lambda: self._read_marks(held, identity))
         run, resumed = self._choose(latest, identity)
         courses = self._courses(held, run)
         again = self._again(courses) if resumed and self._options.look_again else []
@@ -170,6 +176,10 @@ class _Copy:
             self._rejections.close()
         # Views of CouchDB are built when they are asked for: now, and not by the first visitor.
         done += self._writing.call(lambda: self._target.prepare(wanted))
+        if self._options.look_again:
+            self._writing.call(
+                lambda: leave_marks(self._checkpoints, identity, held, self._options.tenants, self._mark)
+            )
         self._writing.call(lambda: self._checkpoints.save_run(replace(run, finished=True)))
         return report_of(courses, self._rejections, self._began, resumed, done, again)
 
@@ -216,6 +226,12 @@ class _Copy:
             check_occupied(self._target, latest, identity)
         return latest
 
+    def _read_marks(self, held: Sequence[CollectionInfo], identity: str) -> Marks:
+        options = self._options
+        if options.into_existing or options.within_live or options.policy == "source":
+            return {}
+        return self._checkpoints.read_brought(identity, [one.name for one in held])
+
     def _prepare(self, wanted: Schema) -> list[str]:
         done = self._target.prepare(wanted)
         self._checkpoints.prepare()
@@ -247,7 +263,9 @@ class _Copy:
             size=self._size,
             rejections=rejections,
         )
-        return lambda collection, stretch: bulk.write(collection, stretch.documents)
+        return Brought(self._target, self._marks, self._writing, rejections).around(
+            lambda collection, stretch: bulk.write(collection, stretch.documents)
+        )
 
     def _carry(self, title: str, courses: Sequence[Course], write: Write) -> None:
         options = self._options
@@ -282,10 +300,14 @@ class _Copy:
         if rehearsal.exists:
             if looks_same(self._source, self._target):
                 raise TransferRefused(SAME)
-            self._check(held, source_identity(self._source, self._options.source_name, write=False))
+            identity = source_identity(self._source, self._options.source_name, write=False)
+            self._check(held, identity)
+            self._marks = self._writing.call(lambda: self._read_marks(held, identity))
         would = self._writing.call(lambda: self._target.prepare(wanted, dry_run=True))
         courses = [Course(one, Checkpoint(one.name, ""), _nowhere) for one in held]
-        self._carry("dry run", courses, lambda one, stretch: rehearsal.compare(one, stretch.documents))
+        brought = Brought(self._target, self._marks, self._writing, self._rejections)
+        write = brought.around(lambda one, stretch: rehearsal.compare(one, stretch.documents))
+        self._carry("dry run", courses, write)
         return report_of(courses, self._rejections, self._began, False, would)
 
 
@@ -306,7 +328,7 @@ def report_of(
         second = looked.get(course.collection.name)
         if second is not None:  # of every document: what stands and what does not fit is known anew
             tally.copied += second.copied
-            tally.kept, tally.rejected = second.kept, second.rejected
+            tally.kept, tally.rejected, tally.deleted = second.kept, second.rejected, second.deleted
         total.add(tally)
     return CopyReport(
         total.copied,
@@ -320,7 +342,18 @@ def report_of(
         resumed,
         tuple(dict.fromkeys(done)),
         sum(course.moved for course in again),
+        total.deleted,
     )
+
+
+def leave_marks(
+    checkpoints: Checkpoints, source: str, held: Sequence[CollectionInfo], tenants: Sequence[str] | None, mark: str
+) -> None:
+    """Note that all of these collections, or of these tenants in them, was brought before ``mark`` (see brought.py)."""
+    earlier = {} if tenants is None else checkpoints.read_brought(source, [one.name for one in held])
+    new = dict.fromkeys([ALL] if tenants is None else tenants, mark)
+    for one in held:
+        checkpoints.save_brought(source, one.name, {**earlier.get(one.name, {}), **new})
 
 
 def _counted(tally: Tally, stretch: Stretch) -> Tally:

@@ -6,7 +6,7 @@ the same checkpoints (copying.py), with a place that is a block and a line in it
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -16,10 +16,11 @@ from app.db.documents import Document
 from app.db.names import check_collection, parse_name
 from app.db.schema import Collection, Index, Schema
 from app.db.service import DatabaseService
+from app.db.transfer.brought import EVERYTHING, Brought, Marks
 from app.db.transfer.catalogue import is_there, target_schema
 from app.db.transfer.checkpoints import Checkpoint, Checkpoints, Run
 from app.db.transfer.comparing import Rehearsal
-from app.db.transfer.copying import CopyReport, Policy, report_of
+from app.db.transfer.copying import CopyReport, Policy, leave_marks, report_of
 from app.db.transfer.dump_contents import Manifest
 from app.db.transfer.dump_reader import DumpReader
 from app.db.transfer.errors import TransferRefused
@@ -40,7 +41,8 @@ class RestoreOptions:
     """How a dump is restored.
 
     ``collections`` and ``tenants`` narrow it (None: all; with tenants the installation's documents are left out).
-    ``into_existing``: the target may hold other documents; newer ones stand, unless ``overwrite``, which implies it.
+    ``into_existing``: the target may hold other documents, and what an earlier restore of the dump had brought and was
+    deleted since is brought again; newer ones stand, unless ``overwrite``, which implies it.
     ``workers`` write at the same time (None: as many as the target has use for). A database that does not answer is
     tried again for ``patience`` seconds. ``rejects`` is the file for documents that do not fit.
     """
@@ -57,10 +59,12 @@ class RestoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """What was in the file, and what became of it."""
+    """What was in the file, and what became of it. ``rejects`` are the files that name what was left out: this call's,
+    if it left out any, behind those of the calls that it has gone on with."""
 
     manifest: Manifest
     carried: CopyReport
+    rejects: tuple[str, ...]
 
 
 def restore(
@@ -80,7 +84,7 @@ def restore(
         finally:
             progress.end()
         run = _Restore(reader, manifest, target, options, progress, target.schema if schema is None else schema)
-        return RestoreReport(manifest, run.run())
+        return RestoreReport(manifest, run.run(), run.rejects)
 
 
 class _Restore:
@@ -106,7 +110,15 @@ class _Restore:
         self._checkpoints = Checkpoints(target)
         self._policy: Policy = "source" if options.overwrite else "newer"
         self._tenants = None if options.tenants is None else frozenset(options.tenants)
+        self._run = Run.begun("", self._policy, options.tenants)
         self._began = time.monotonic()
+
+    @property
+    def rejects(self) -> tuple[str, ...]:
+        """See RestoreReport."""
+        path = self._rejections.path
+        own = () if path is None or not self._rejections.number else (str(path.absolute()),)
+        return tuple(dict.fromkeys((*self._run.rejects, *own)))
 
     def run(self) -> CopyReport:
         held = self._held()
@@ -122,6 +134,7 @@ class _Restore:
             run = latest
         else:
             self._patience.call(lambda: self._checkpoints.save_run(run))
+        self._run = run
         courses = [self._course(one, run) for one in held]
         bulk = BulkWriter(
             self._target,
@@ -130,12 +143,16 @@ class _Restore:
             size=BatchSize(_AT_ONCE),
             rejections=self._rejections,
         )
+        brought = Brought(
+            self._target, self._patience.call(lambda: self._marks(held)), self._patience, self._rejections
+        )
         try:
             waiting = [course for course in courses if not course.checkpoint.done]
-            self._carry(waiting, lambda one, stretch: bulk.write(one, stretch.documents))
+            self._carry(waiting, brought.around(lambda one, stretch: bulk.write(one, stretch.documents)))
         finally:
             self._rejections.close()
-        self._patience.call(lambda: self._checkpoints.save_run(Run(run.run, source, run.policy, run.tenants, True)))
+        self._patience.call(lambda: leave_marks(self._checkpoints, source, held, self._options.tenants, EVERYTHING))
+        self._patience.call(lambda: self._checkpoints.save_run(replace(self._run, finished=True)))
         return report_of(courses, self._rejections, self._began, resumed, done)
 
     def _held(self) -> list[CollectionInfo]:
@@ -167,6 +184,12 @@ class _Restore:
             check_occupied(self._target, latest, source)
         return latest
 
+    def _marks(self, held: Sequence[CollectionInfo]) -> Marks:
+        if self._options.into_existing or self._options.overwrite:
+            return {}
+        source = f"dump {self._manifest.head['dump']}"
+        return self._checkpoints.read_brought(source, [one.name for one in held])
+
     def _prepare(self, wanted: Schema) -> list[str]:
         done = self._target.prepare(wanted)
         ensure_identity(self._target)
@@ -178,6 +201,10 @@ class _Restore:
         return Course(one, known or Checkpoint(one.name, run.run), self._save)
 
     def _save(self, checkpoint: Checkpoint) -> None:
+        # Before the checkpoint, behind which nobody names them again.
+        if self.rejects != self._run.rejects:
+            self._run = replace(self._run, rejects=self.rejects)
+            self._patience.call(lambda: self._checkpoints.save_run(self._run))
         self._patience.call(lambda: self._checkpoints.save(checkpoint))
 
     def _carry(self, courses: Sequence[Course], write: Write) -> None:
@@ -229,7 +256,9 @@ class _Restore:
         self._patience.call(lambda: self._check(held, f"dump {self._manifest.head['dump']}"))
         would = self._patience.call(lambda: self._target.prepare(wanted, dry_run=True))
         courses = [Course(one, Checkpoint(one.name, ""), _nowhere) for one in held]
-        self._carry(courses, lambda one, stretch: rehearsal.compare(one, stretch.documents))
+        marks = self._patience.call(lambda: self._marks(held)) if rehearsal.exists else {}
+        brought = Brought(self._target, marks, self._patience, self._rejections)
+        self._carry(courses, brought.around(lambda one, stretch: rehearsal.compare(one, stretch.documents)))
         return report_of(courses, self._rejections, self._began, False, would)
 
 

@@ -196,6 +196,21 @@ class TestRestoring:
         restored(file, target, overwrite=True)
         assert held(target) == held(source)
 
+    def test_what_was_deleted_after_a_restore_stays_deleted_and_is_told(
+        self, source: DatabaseService, target: DatabaseService, file: Path
+    ) -> None:
+        dumped(source, file)
+        restored(file, target)
+        target.delete("t1/boats", "b00003")
+        before = held(target)
+        for dry_run in (True, False):
+            carried = restored(file, target, dry_run=dry_run).carried
+            assert (carried.copied, carried.same, carried.deleted) == (0, 54, 1)
+            assert carried.rejections[0].id == "b00003"
+        assert held(target) == before
+        restored(file, target, into_existing=True)
+        assert held(target) == held(source)
+
     def test_a_dry_run_writes_nothing_and_tells_what_it_would(
         self, source: DatabaseService, target: DatabaseService, file: Path
     ) -> None:
@@ -268,6 +283,27 @@ class TestRestoring:
         with pytest.raises(DumpDamaged, match="block"):
             restored(file, target, workers=1)
         assert held(target).items() <= held(source).items()
+
+    def test_one_that_goes_on_names_the_files_of_rejects_of_before(self, file: Path, tmp_path: Path) -> None:
+        source = odd({"_bad": 1, "name": "odd"})
+        fill(source, "t1/notes", some(3))
+        dumped(source, file)
+        target = Faulty(SCHEMA)
+
+        def breaks(what: str, name: str, number: int) -> None:
+            if what == "write_batch" and name == "t1/notes":
+                raise KeyboardInterrupt
+
+        target.judge = breaks
+        with pytest.raises(KeyboardInterrupt):
+            restored(file, target, workers=1, rejects=tmp_path / "first.jsonl")
+        target.judge = lambda what, name, number: None
+        report = restored(file, target, workers=1, rejects=tmp_path / "second.jsonl")
+        assert (report.carried.rejected, report.carried.rejections) == (1, ())
+        assert report.rejects == (str(tmp_path / "first.jsonl"),)
+        assert "odd" in (tmp_path / "first.jsonl").read_text()
+        again = restored(file, target, rejects=tmp_path / "third.jsonl")
+        assert again.rejects == (str(tmp_path / "third.jsonl"),)
 
     @pytest.mark.parametrize("replaced", [True, False], ids=["by another file", "in its place"])
     def test_another_dump_that_gets_the_name_meanwhile_is_not_restored(self, file: Path, replaced: bool) -> None:
