@@ -2,10 +2,12 @@
 
 The document ``:run`` tells of the latest copy: from which database (identity.py), what of it, and whether it was
 finished. Beside it stands a checkpoint for each collection, named like it: what was done, and the source's place behind
-the last stretch before which everything was written. So a copy that was cut off loses nothing and repeats only what was
-in flight. Where the latest one was finished, the next begins anew.
+the last stretch before which everything was written. So a copy that was cut off loses nothing and writes again only
+what was in flight. Where the latest one was finished, the next begins anew, and ``:brought:<collection>`` tells it
+what there should be (brought.py).
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from secrets import token_hex
 from typing import Any, Final
@@ -20,17 +22,20 @@ from app.db.transfer.writing import Tally
 FORMAT: Final = 1
 RUN: Final = ":run"
 """The id of the run's document; a collection's name has no colon."""
+_BROUGHT: Final = ":brought:"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One copy, which may take several calls. ``tenants``: those asked for, None for all."""
+    """One copy, which may take several calls. ``tenants``: those asked for, None for all. ``rejects`` are the files in
+    which its calls have named documents that were left out, where a later call does not name them again."""
 
     run: str
     source: str
     policy: str
     tenants: tuple[str, ...] | None
     finished: bool = False
+    rejects: tuple[str, ...] = ()
 
     @staticmethod
     def begun(source: str, policy: str, tenants: tuple[str, ...] | None) -> "Run":
@@ -55,6 +60,7 @@ class Checkpoint:
     kept: int = 0
     rejected: int = 0
     bytes: int = 0
+    deleted: int = 0
 
     def moved(self, after: str | None, tally: Tally) -> "Checkpoint":
         """The same behind one more stretch; done if nothing comes after it."""
@@ -67,12 +73,18 @@ class Checkpoint:
             kept=self.kept + tally.kept,
             rejected=self.rejected + tally.rejected,
             bytes=self.bytes + tally.bytes,
+            deleted=self.deleted + tally.deleted,
         )
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was read."""
+        return self.done or self.after is not None
 
     @property
     def tally(self) -> Tally:
         """What was done."""
-        return Tally(self.copied, self.same, self.kept, self.rejected, self.bytes)
+        return Tally(self.copied, self.same, self.kept, self.rejected, self.bytes, self.deleted)
 
 
 class Checkpoints:
@@ -90,8 +102,8 @@ class Checkpoints:
         document = self._read(RUN)
         if document is None:
             return None
-        tenants = document.pop("tenants")
-        return Run(**document, tenants=None if tenants is None else tuple(tenants))
+        tenants, rejects = document.pop("tenants"), document.pop("rejects", ())
+        return Run(**document, tenants=None if tenants is None else tuple(tenants), rejects=tuple(rejects))
 
     def read(self, run: Run, collection: str) -> Checkpoint | None:
         """A collection's checkpoint of that run."""
@@ -102,11 +114,25 @@ class Checkpoints:
 
     def save_run(self, run: Run) -> None:
         """Keep it in place of an earlier one, whose checkpoints count no more."""
-        self._save(RUN, {**asdict(run), "tenants": None if run.tenants is None else list(run.tenants)})
+        tenants = None if run.tenants is None else list(run.tenants)
+        self._save(RUN, {**asdict(run), "tenants": tenants, "rejects": list(run.rejects)})
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Keep it."""
         self._save(checkpoint.collection, asdict(checkpoint))
+
+    def read_brought(self, source: str, collections: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The marks that finished copies of that source have left, by collection and tenant (see brought.py)."""
+        found: dict[str, dict[str, str]] = {}
+        for name in collections:
+            document = self._read(_BROUGHT + name)
+            if document is not None and document["source"] == source:
+                found[name] = dict(document["marks"])
+        return found
+
+    def save_brought(self, source: str, collection: str, marks: Mapping[str, str]) -> None:
+        """Keep a collection's, in place of another source's."""
+        self._save(_BROUGHT + collection, {"source": source, "marks": [list(pair) for pair in marks.items()]})
 
     def _save(self, id: str, document: dict[str, Any]) -> None:
         self._target.save(CHECKPOINTS, id, {**document, "format": FORMAT})

@@ -36,7 +36,11 @@ def join(group: click.Group) -> None:
 @click.option("--rate", type=float, metavar="N", help="At most so many documents a second.")
 @click.option("--workers", type=int, metavar="N", help="So many bulk writes at a time.  [default: what TARGET can use]")
 @click.option("--chunk", type=int, default=1_000, show_default=True, metavar="N", help="Documents in one bulk write.")
-@click.option("--into-existing", is_flag=True, help="TARGET may hold documents that are not from SOURCE.")
+@click.option(
+    "--into-existing",
+    is_flag=True,
+    help="TARGET may hold documents that are not from SOURCE; those deleted there come again.",
+)
 @click.option("--overwrite", is_flag=True, help="SOURCE wins also over newer documents of TARGET.")
 @click.option("--restart", is_flag=True, help="Begin anew, and not where a copy was cut off.")
 @left_behind_option
@@ -55,8 +59,11 @@ def _copy(
     """Copy the documents of SOURCE into TARGET, in bulk and with their revisions.
 
     SOURCE and TARGET are URLs, names of settings environments, or env:VARIABLE, a variable that holds a URL. Run it
-    again at any time: after an interruption it goes on where it was; a document of TARGET that is newer stands.
-    Documents are never deleted in TARGET.
+    again at any time: after an interruption it goes on where it was, and then looks again through what it had read
+    before; a document of TARGET that is newer stands, and one that an earlier copy had brought and that was deleted in
+    TARGET stays so, is named and makes the status 2. Documents are never deleted in TARGET.
+
+    Status 0 means that everything is there that was in SOURCE when this call began.
 
     Exit status: 0 done; 1 not done, run it again to go on; 2 done, but documents were left out.
     """
@@ -82,7 +89,7 @@ def _copy(
         print_json({"source": origin.name, "target": goal.name, **_to_json(report, options)})
     else:
         _show(report, options, origin, goal)
-    if report.rejected:
+    if report.rejected or report.deleted:
         raise SystemExit(REJECTED)
 
 
@@ -94,6 +101,13 @@ def check_lasts(*databases: Opened) -> None:
     for one in databases:
         if not one.service.capabilities.durable:
             raise TransferRefused(f"{one.name} is in the memory of this command alone and ends with it.")
+
+
+def tell_deleted(report: CopyReport) -> None:
+    """Print what stays deleted, if anything does."""
+    if report.deleted:
+        click.echo(f"  {report.deleted:,} were brought earlier and deleted in the target, and stay so")
+        click.echo("    --into-existing brings them again")
 
 
 def _to_json(report: CopyReport, options: CopyOptions) -> dict[str, Any]:
@@ -109,18 +123,22 @@ def _show(report: CopyReport, options: CopyOptions, source: Opened, target: Open
     would = "would be " if options.dry_run else ""
     for sentence in report.done:
         click.echo(f"{sentence.removesuffix('created')}{would}created" if sentence.endswith("created") else sentence)
-    rate = report.moved / report.seconds if report.seconds > 0 else 0
+    dealt = report.moved + report.again
+    rate = dealt / report.seconds if report.seconds > 0 else 0
     click.echo(f"From {source.name} to {target.name}:")
     click.echo(f"  {report.copied:,} documents {would}copied, {shown_bytes(report.bytes)} read")
     click.echo(f"  {report.same:,} were there already")
     if report.kept:
         click.echo(f"  {report.kept:,} are newer in the target and {'would stand' if would else 'stand'}")
     click.echo(f"  {report.rejected:,} {would}left out because they do not fit")
+    tell_deleted(report)
     for one in report.rejections:
         click.echo(f"    {one.collection} {one.id!r}: {one.reason}")
-    if report.rejected > len(report.rejections):
+    if report.rejected + report.deleted > len(report.rejections):
         click.echo("    ...")
     if report.rejections and not options.dry_run:
         click.echo(f"  All of them are in {options.rejects}")
     again = ", after an interruption" if report.resumed else ""
-    click.echo(f"{report.moved:,} documents in {shown_time(report.seconds)}, {rate:,.0f} a second{again}")
+    if report.again:
+        click.echo(f"  {report.again:,} that earlier calls had read were looked through again")
+    click.echo(f"{dealt:,} documents in {shown_time(report.seconds)}, {rate:,.0f} a second{again}")

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from app.db.capabilities import CollectionInfo
 from app.db.schema import Schema
 from app.db.service import DatabaseService
+from app.db.transfer.brought import ALL, Brought, Marks, mark_now
 from app.db.transfer.catalogue import collections_of, estimated, is_there, target_schema
 from app.db.transfer.checkpoints import Checkpoint, Checkpoints, Run
 from app.db.transfer.comparing import Rehearsal
@@ -40,9 +41,10 @@ class CopyOptions:
     ``workers`` write at the same time (None: as many as the target has use for). ``rate`` is at most so many documents
     a second. With ``policy`` "newer" a newer document of the target stands, with "source" the source wins. ``chunk`` is
     the most documents in one bulk write. A database that does not answer is tried again for ``patience`` seconds.
-    ``rejects`` is the file for documents that do not fit. ``resume`` goes on where a copy was cut off.
-    ``source_name`` stands for a source that has no identity and may not be given one. ``within_live`` is the live
-    migration's own: its target is in one.
+    ``rejects`` is the file for documents that do not fit. ``resume`` goes on where a copy was cut off, and then
+    ``look_again`` reads once more what earlier calls had read; False only where whoever asks sees to what was written
+    to the source since. ``source_name`` stands for a source that has no identity and may not be given one.
+    ``within_live`` is the live migration's own: its target is in one.
     """
 
     collections: tuple[str, ...] | None = None
@@ -56,6 +58,7 @@ class CopyOptions:
     patience: float = 60.0
     rejects: Path | None = None
     resume: bool = True
+    look_again: bool = True
     source_name: str = ""
     within_live: bool = False
 
@@ -76,7 +79,9 @@ class CopyReport:
 
     ``copied`` were written; ``same`` were there with the same revision; ``kept`` are newer in the target; ``rejected``
     do not fit, the first 20 in ``rejections``. ``bytes`` of JSON. ``moved`` and ``seconds`` are this call's own.
-    ``done`` are sentences about what was created.
+    ``again`` of those that earlier calls had dealt with were read once more; what had changed is counted as copied once
+    more. ``deleted`` were brought by an earlier copy and deleted in the target since: they are named among the
+    ``rejections`` and not brought again, unless ``into_existing``. ``done`` are sentences about what was created.
     """
 
     copied: int
@@ -89,6 +94,8 @@ class CopyReport:
     seconds: float
     resumed: bool
     done: tuple[str, ...] = ()
+    again: int = 0
+    deleted: int = 0
 
 
 def copy(
@@ -104,7 +111,8 @@ def copy(
     TransferRefused before anything moves: the same database twice, a target with other data, another version.
     Unavailable when a database did not answer for ``patience`` seconds: a later call goes on where this one was. A
     document that the target refuses is reported, and the rest goes on. A source that is written to meanwhile is fine:
-    what is there all the while is carried over; what is written meanwhile may be, and another call brings it.
+    what was written before this call is carried over when it returns, whatever earlier calls had read; what is written
+    meanwhile may be, and another call brings it.
     """
     options.check()
     return _Copy(source, target, options, progress, schema if schema is not None else target.schema).run()
@@ -130,6 +138,9 @@ class _Copy:
         self._writing = Patience("The target", options.patience, self._stop, progress)
         self._rejections = Rejections(None if options.dry_run else options.rejects)
         self._checkpoints = Checkpoints(target)
+        self._size = BatchSize(options.chunk)
+        self._marks: Marks = {}
+        self._mark = mark_now()
         self._began = time.monotonic()
 
     def run(self) -> CopyReport:
@@ -144,20 +155,50 @@ class _Copy:
             raise TransferRefused(SAME)
         identity = self._reading.call(lambda: source_identity(self._source, self._options.source_name, write=True))
         latest = self._writing.call(lambda: self._check(held, identity))
-        # Indexes before the documents, although PERFORMANCE says the contrary of a bulk load: measured on SQLite,
-        # rows that get their keys and index entries as they are written are ready in half the time of rows that are
-        # filled and indexed afterwards, and Firestore and DynamoDB have to rewrite every document for a late index.
+        # Indexes before the documents: measured on SQLite, rows that get their keys and index entries as they are
+        # written are ready in half the time of rows that are filled and indexed afterwards, and Firestore and DynamoDB
+        # have to rewrite every document for a late index.
         done = self._writing.call(lambda: self._prepare(wanted))
+        self._marks = self._writing.call(lambda: self._read_marks(held, identity))
         run, resumed = self._choose(latest, identity)
         courses = self._courses(held, run)
+        again = self._again(courses) if resumed and self._options.look_again else []
         try:
-            self._carry([course for course in courses if not course.checkpoint.done], self._writer())
+            self._go_on(courses, again)
         finally:
             self._rejections.close()
         # Views of CouchDB are built when they are asked for: now, and not by the first visitor.
         done += self._writing.call(lambda: self._target.prepare(wanted))
+        if self._options.look_again:
+            self._writing.call(
+                lambda: leave_marks(self._checkpoints, identity, held, self._options.tenants, self._mark)
+            )
         self._writing.call(lambda: self._checkpoints.save_run(replace(run, finished=True)))
-        return report_of(courses, self._rejections, self._began, resumed, done)
+        return report_of(courses, self._rejections, self._began, resumed, done, again)
+
+    def _again(self, courses: Sequence[Course]) -> list[Course]:
+        """What earlier calls had read, from its beginning.
+
+        Its checkpoints are kept nowhere: a call that is cut off here has read nothing that the next need not read
+        itself, which promises what was written before *it* began. And that one has only this left to do.
+        """
+        return [
+            Course(one.collection, Checkpoint(one.collection.name, one.checkpoint.run), _nowhere)
+            for one in courses
+            if one.checkpoint.begun
+        ]
+
+    def _go_on(self, courses: Sequence[Course], again: Sequence[Course]) -> None:
+        # What does not fit is named once, by this call: in a collection that is read again, only then.
+        read_again = {course.collection.name for course in again}
+        named, unnamed = self._writer(self._rejections), self._writer(Rejections(None))
+        self._carry(
+            "copy",
+            [course for course in courses if not course.checkpoint.done],
+            lambda one, stretch: (unnamed if one.name in read_again else named)(one, stretch),
+        )
+        if again:
+            self._carry("Looking again through what was read earlier", again, named)
 
     def _held(self) -> list[CollectionInfo]:
         selection = Selection(self._options.collections, self._options.tenants)
@@ -175,6 +216,12 @@ class _Copy:
         if not self._options.into_existing:
             check_occupied(self._target, latest, identity)
         return latest
+
+    def _read_marks(self, held: Sequence[CollectionInfo], identity: str) -> Marks:
+        options = self._options
+        if options.into_existing or options.within_live or options.policy == "source":
+            return {}
+        return self._checkpoints.read_brought(identity, [one.name for one in held])
 
     def _prepare(self, wanted: Schema) -> list[str]:
         done = self._target.prepare(wanted)
@@ -199,17 +246,19 @@ class _Copy:
     def _save(self, checkpoint: Checkpoint) -> None:
         self._writing.call(lambda: self._checkpoints.save(checkpoint))
 
-    def _writer(self) -> Write:
+    def _writer(self, rejections: Rejections) -> Write:
         bulk = BulkWriter(
             self._target,
             only_newer=self._options.policy == "newer",
             patience=self._writing,
-            size=BatchSize(self._options.chunk),
-            rejections=self._rejections,
+            size=self._size,
+            rejections=rejections,
         )
-        return lambda collection, stretch: bulk.write(collection, stretch.documents)
+        return Brought(self._target, self._marks, self._writing, rejections).around(
+            lambda collection, stretch: bulk.write(collection, stretch.documents)
+        )
 
-    def _carry(self, courses: Sequence[Course], write: Write) -> None:
+    def _carry(self, title: str, courses: Sequence[Course], write: Write) -> None:
         options = self._options
         workers = options.workers or self._target.capabilities.parallel
         # What is asked for at a time is written at a time, and a slow rate must not come in rare large gulps.
@@ -223,7 +272,7 @@ class _Copy:
             stop=self._stop,
             progress=self._progress,
         )
-        self._progress.begin("dry run" if options.dry_run else "copy")
+        self._progress.begin(title)
         if options.tenants is None:
             self._progress.total(self._to_do(courses))
         try:
@@ -242,20 +291,36 @@ class _Copy:
         if rehearsal.exists:
             if looks_same(self._source, self._target):
                 raise TransferRefused(SAME)
-            self._check(held, source_identity(self._source, self._options.source_name, write=False))
+            identity = source_identity(self._source, self._options.source_name, write=False)
+            self._check(held, identity)
+            self._marks = self._writing.call(lambda: self._read_marks(held, identity))
         would = self._writing.call(lambda: self._target.prepare(wanted, dry_run=True))
         courses = [Course(one, Checkpoint(one.name, ""), _nowhere) for one in held]
-        self._carry(courses, lambda one, stretch: rehearsal.compare(one, stretch.documents))
+        brought = Brought(self._target, self._marks, self._writing, self._rejections)
+        write = brought.around(lambda one, stretch: rehearsal.compare(one, stretch.documents))
+        self._carry("dry run", courses, write)
         return report_of(courses, self._rejections, self._began, False, would)
 
 
 def report_of(
-    courses: Sequence[Course], rejections: Rejections, began: float, resumed: bool, done: Sequence[str]
+    courses: Sequence[Course],
+    rejections: Rejections,
+    began: float,
+    resumed: bool,
+    done: Sequence[str],
+    again: Sequence[Course] = (),
 ) -> CopyReport:
-    """What became of these courses, by their checkpoints; ``began`` is of the monotonic clock."""
+    """What became of these courses, by their checkpoints; ``began`` is of the monotonic clock, ``again`` are those that
+    were gone through once more."""
+    looked = {course.collection.name: course.checkpoint.tally for course in again}
     total = Tally()
     for course in courses:
-        total.add(course.checkpoint.tally)
+        tally = course.checkpoint.tally
+        second = looked.get(course.collection.name)
+        if second is not None:  # of every document: what stands and what does not fit is known anew
+            tally.copied += second.copied
+            tally.kept, tally.rejected, tally.deleted = second.kept, second.rejected, second.deleted
+        total.add(tally)
     return CopyReport(
         total.copied,
         total.same,
@@ -267,7 +332,19 @@ def report_of(
         time.monotonic() - began,
         resumed,
         tuple(dict.fromkeys(done)),
+        sum(course.moved for course in again),
+        total.deleted,
     )
+
+
+def leave_marks(
+    checkpoints: Checkpoints, source: str, held: Sequence[CollectionInfo], tenants: Sequence[str] | None, mark: str
+) -> None:
+    """Note that all of these collections, or of these tenants in them, was brought before ``mark`` (see brought.py)."""
+    earlier = {} if tenants is None else checkpoints.read_brought(source, [one.name for one in held])
+    new = dict.fromkeys([ALL] if tenants is None else tenants, mark)
+    for one in held:
+        checkpoints.save_brought(source, one.name, {**earlier.get(one.name, {}), **new})
 
 
 def _counted(tally: Tally, stretch: Stretch) -> Tally:

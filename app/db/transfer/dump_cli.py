@@ -9,7 +9,7 @@ import click
 
 from app.db.flask_ext import command_schema
 from app.db.transfer.cli import REJECTED, left_behind_option, listed, opened, print_json, transfer_command
-from app.db.transfer.copy_cli import check_lasts
+from app.db.transfer.copy_cli import check_lasts, tell_deleted
 from app.db.transfer.dumping import DumpOptions, DumpReport, dump
 from app.db.transfer.garbage import seldom_collected
 from app.db.transfer.progress import make_progress, shown_bytes, shown_time
@@ -65,7 +65,7 @@ def _dump(source: str, file: str, as_json: bool, left_behind: bool, rejects: Pat
     if as_json:
         print_json({"source": origin.name, "file": file, **asdict(report), **_rejections(report.rejections)})
     else:
-        _show_dump(report, origin.name, file, options.rejects)
+        _show_dump(report, origin.name, file, (str(options.rejects),))
     if report.left_out:
         raise SystemExit(REJECTED)
 
@@ -73,7 +73,11 @@ def _dump(source: str, file: str, as_json: bool, left_behind: bool, rejects: Pat
 @_COLLECTIONS
 @_TENANTS
 @click.option("--dry-run", is_flag=True, help="Check FILE, compare it with TARGET, write nothing.")
-@click.option("--into-existing", is_flag=True, help="TARGET may hold other documents; newer ones stand.")
+@click.option(
+    "--into-existing",
+    is_flag=True,
+    help="TARGET may hold other documents, newer ones stand; those deleted there come again.",
+)
 @click.option("--overwrite", is_flag=True, help="FILE wins also over newer documents of TARGET.")
 @click.option("--workers", type=click.IntRange(1, 32), metavar="N", help="So many bulk writes at a time.")
 @_PATIENCE
@@ -82,7 +86,8 @@ def _restore(file: str, target: str, as_json: bool, rejects: Path | None, **aske
     """Write the documents of the dump FILE into TARGET, with their revisions.
 
     All of FILE is checked before anything is written: one that is damaged or cut off is refused. Run it again at any
-    time: after an interruption it goes on where it was. Documents are never deleted in TARGET.
+    time: after an interruption it goes on where it was. Documents are never deleted in TARGET, and one that an earlier
+    restore of FILE had brought and that was deleted there stays so, is named and makes the status 2.
 
     Exit status: 0 done; 1 not done, run it again to go on; 2 done, but documents were left out.
     """
@@ -93,10 +98,19 @@ def _restore(file: str, target: str, as_json: bool, rejects: Path | None, **aske
     if as_json:
         carried = asdict(report.carried) | _rejections(report.carried.rejections)
         head = {key: report.manifest.head[key] for key in ("dump", "created", "source", "only")}
-        print_json({"file": file, "target": goal.name, "dry_run": options.dry_run, "manifest": head, **carried})
+        print_json(
+            {
+                "file": file,
+                "target": goal.name,
+                "dry_run": options.dry_run,
+                "manifest": head,
+                **carried,
+                "rejects": list(report.rejects),
+            }
+        )
     else:
         _show_restore(report, options, file, goal.name)
-    if report.carried.rejected:
+    if report.carried.rejected or report.carried.deleted:
         raise SystemExit(REJECTED)
 
 
@@ -112,16 +126,16 @@ def _rejections(found: tuple[Rejected, ...]) -> dict[str, Any]:
     return {"rejections": [one._asdict() for one in found]}
 
 
-def _show_rejections(number: int, first: tuple[Rejected, ...], file: Path | None) -> None:
+def _show_rejections(number: int, first: tuple[Rejected, ...], files: tuple[str, ...]) -> None:
     for one in first:
         click.echo(f"    {one.collection} {one.id!r}: {one.reason}")
     if number > len(first):
         click.echo("    ...")
-    if file is not None and number:
-        click.echo(f"  All of them are in {file}")
+    if files and number:
+        click.echo(f"  All of them are in {' and '.join(files)}")
 
 
-def _show_dump(report: DumpReport, source: str, file: str, rejects: Path | None) -> None:
+def _show_dump(report: DumpReport, source: str, file: str, rejects: tuple[str, ...]) -> None:
     rate = report.documents / max(report.seconds, 1e-9)
     for name, documents in report.collections.items():
         click.echo(f"  {name:<40} {documents:>12,}")
@@ -146,7 +160,8 @@ def _show_restore(report: RestoreReport, options: RestoreOptions, file: str, tar
     if done.kept:
         click.echo(f"  {done.kept:,} are newer in the target and {'would stand' if would else 'stand'}")
     click.echo(f"  {done.rejected:,} {would}left out because they do not fit")
-    _show_rejections(done.rejected, done.rejections, None if options.dry_run else options.rejects)
+    tell_deleted(done)
+    _show_rejections(done.rejected + done.deleted, done.rejections, report.rejects)
     rate = done.moved / max(done.seconds, 1e-9)
     again = ", after an interruption" if done.resumed else ""
     click.echo(f"{done.moved:,} documents in {shown_time(done.seconds)}, {rate:,.0f} a second{again}")

@@ -6,24 +6,23 @@ the same checkpoints (copying.py), with a place that is a block and a line in it
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from app.db.capabilities import CollectionInfo
 from app.db.documents import Document
-from app.db.errors import DatabaseError
 from app.db.names import check_collection, parse_name
 from app.db.schema import Collection, Index, Schema
 from app.db.service import DatabaseService
+from app.db.transfer.brought import EVERYTHING, Brought, Marks
 from app.db.transfer.catalogue import is_there, target_schema
 from app.db.transfer.checkpoints import Checkpoint, Checkpoints, Run
 from app.db.transfer.comparing import Rehearsal
-from app.db.transfer.copying import CopyReport, Policy, report_of
-from app.db.transfer.dump_reader import DumpDamaged, DumpReader, Manifest
+from app.db.transfer.copying import CopyReport, Policy, leave_marks, report_of
+from app.db.transfer.dump_contents import Manifest
+from app.db.transfer.dump_reader import DumpReader
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import FORMAT, ensure_identity, read_format
 from app.db.transfer.pacing import BatchSize, Patience, RateLimit
@@ -43,7 +42,8 @@ class RestoreOptions:
     """How a dump is restored.
 
     ``collections`` and ``tenants`` narrow it (None: all; with tenants the installation's documents are left out).
-    ``into_existing``: the target may hold other documents; newer ones stand, unless ``overwrite``, which implies it.
+    ``into_existing``: the target may hold other documents, and what an earlier restore of the dump had brought and was
+    deleted since is brought again; newer ones stand, unless ``overwrite``, which implies it.
     ``workers`` write at the same time (None: as many as the target has use for). A database that does not answer is
     tried again for ``patience`` seconds. ``rejects`` is the file for documents that do not fit.
     """
@@ -60,10 +60,12 @@ class RestoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """What was in the file, and what became of it."""
+    """What was in the file, and what became of it. ``rejects`` are the files that name what was left out: this call's,
+    if it left out any, behind those of the calls that it has gone on with."""
 
     manifest: Manifest
     carried: CopyReport
+    rejects: tuple[str, ...]
 
 
 def restore(
@@ -77,14 +79,14 @@ def restore(
     where this one was. A document that the target refuses is reported, and the rest goes on.
     """
     Selection(options.collections, options.tenants).check()
-    reader = DumpReader(path)
-    progress.begin("Checking the dump")
-    try:
-        manifest = reader.check(progress.advance)
-    finally:
-        progress.end()
-    run = _Restore(reader, manifest, target, options, progress, target.schema if schema is None else schema)
-    return RestoreReport(manifest, run.run())
+    with DumpReader(path) as reader:
+        progress.begin("Checking the dump")
+        try:
+            manifest = reader.check(progress.advance)
+        finally:
+            progress.end()
+        run = _Restore(reader, manifest, target, options, progress, target.schema if schema is None else schema)
+        return RestoreReport(manifest, run.run(), run.rejects)
 
 
 class _Restore:
@@ -110,7 +112,15 @@ class _Restore:
         self._checkpoints = Checkpoints(target)
         self._policy: Policy = "source" if options.overwrite else "newer"
         self._tenants = None if options.tenants is None else frozenset(options.tenants)
+        self._run = Run.begun("", self._policy, options.tenants)
         self._began = time.monotonic()
+
+    @property
+    def rejects(self) -> tuple[str, ...]:
+        """See RestoreReport."""
+        path = self._rejections.path
+        own = () if path is None or not self._rejections.number else (str(path.absolute()),)
+        return tuple(dict.fromkeys((*self._run.rejects, *own)))
 
     def run(self) -> CopyReport:
         held = self._held()
@@ -126,6 +136,7 @@ class _Restore:
             run = latest
         else:
             self._patience.call(lambda: self._checkpoints.save_run(run))
+        self._run = run
         courses = [self._course(one, run) for one in held]
         bulk = BulkWriter(
             self._target,
@@ -134,12 +145,16 @@ class _Restore:
             size=BatchSize(_AT_ONCE),
             rejections=self._rejections,
         )
+        brought = Brought(
+            self._target, self._patience.call(lambda: self._marks(held)), self._patience, self._rejections
+        )
         try:
             waiting = [course for course in courses if not course.checkpoint.done]
-            self._carry(waiting, lambda one, stretch: bulk.write(one, stretch.documents))
+            self._carry(waiting, brought.around(lambda one, stretch: bulk.write(one, stretch.documents)))
         finally:
             self._rejections.close()
-        self._patience.call(lambda: self._checkpoints.save_run(Run(run.run, source, run.policy, run.tenants, True)))
+        self._patience.call(lambda: leave_marks(self._checkpoints, source, held, self._options.tenants, EVERYTHING))
+        self._patience.call(lambda: self._checkpoints.save_run(replace(self._run, finished=True)))
         return report_of(courses, self._rejections, self._began, resumed, done)
 
     def _held(self) -> list[CollectionInfo]:
@@ -170,6 +185,12 @@ class _Restore:
             check_occupied(self._target, latest, source)
         return latest
 
+    def _marks(self, held: Sequence[CollectionInfo]) -> Marks:
+        if self._options.into_existing or self._options.overwrite:
+            return {}
+        source = f"dump {self._manifest.head['dump']}"
+        return self._checkpoints.read_brought(source, [one.name for one in held])
+
     def _prepare(self, wanted: Schema) -> list[str]:
         done = self._target.prepare(wanted)
         ensure_identity(self._target)
@@ -181,6 +202,10 @@ class _Restore:
         return Course(one, known or Checkpoint(one.name, run.run), self._save)
 
     def _save(self, checkpoint: Checkpoint) -> None:
+        # Before the checkpoint, behind which nobody names them again.
+        if self.rejects != self._run.rejects:
+            self._run = replace(self._run, rejects=self.rejects)
+            self._patience.call(lambda: self._checkpoints.save_run(self._run))
         self._patience.call(lambda: self._checkpoints.save(checkpoint))
 
     def _carry(self, courses: Sequence[Course], write: Write) -> None:
@@ -210,21 +235,20 @@ class _Restore:
         line = 0
         if after is not None:
             first, line = (int(part) for part in after.split(":"))
-        for number, lines in self._reader.blocks(first):
-            rows = _rows(self._reader.path, lines)
+        for number, bytes, rows in self._reader.blocks(first):
             for start in range(line, len(rows), _AT_ONCE):
                 part = rows[start : start + _AT_ONCE]
                 end = start + _AT_ONCE >= len(rows)
                 place = f"{number + 1}:0" if end else f"{number}:{start + _AT_ONCE}"
-                size = len(lines) * len(part) // len(rows)
+                size = bytes * len(part) // len(rows)
                 yield Stretch(self._chosen(part), size, None if end and number == last else place)
             line = 0
             if number == last:
                 return
 
-    def _chosen(self, rows: list[list[Any]]) -> list[tuple[str, Document]]:
+    def _chosen(self, rows: list[tuple[str, Document]]) -> list[tuple[str, Document]]:
         if self._tenants is None:
-            return [(path, document) for path, document in rows]
+            return rows
         return [(path, document) for path, document in rows if path.rpartition("/")[0] in self._tenants]
 
     def _rehearse(self, held: Sequence[CollectionInfo], wanted: Schema) -> CopyReport:
@@ -233,7 +257,9 @@ class _Restore:
         self._patience.call(lambda: self._check(held, f"dump {self._manifest.head['dump']}"))
         would = self._patience.call(lambda: self._target.prepare(wanted, dry_run=True))
         courses = [Course(one, Checkpoint(one.name, ""), _nowhere) for one in held]
-        self._carry(courses, lambda one, stretch: rehearsal.compare(one, stretch.documents))
+        marks = self._patience.call(lambda: self._marks(held)) if rehearsal.exists else {}
+        brought = Brought(self._target, marks, self._patience, self._rejections)
+        self._carry(courses, brought.around(lambda one, stretch: rehearsal.compare(one, stretch.documents)))
         return report_of(courses, self._rejections, self._began, False, would)
 
 
@@ -246,19 +272,6 @@ def _with_indexes(schema: Schema, manifest: Manifest, held: Sequence[CollectionI
             indexes = tuple(Index(*fields) for fields in one["indexes"])
             schema.add(Collection(check_collection(one["name"]), one["scope"], indexes))
     return schema
-
-
-def _rows(path: Path, lines: bytes) -> list[list[Any]]:
-    """The [path, document] rows of a block, parsed as one JSON array: a call for each would cost more."""
-    try:
-        rows: list[list[Any]] = orjson.loads(b"[%b]" % lines[:-1].replace(b"\n", b","))
-        for row in rows:
-            parse_name(row[0])
-            if len(row) != 2 or type(row[1]) is not dict:
-                raise ValueError("no document")
-    except (ValueError, DatabaseError) as error:
-        raise DumpDamaged(f"The dump {path} holds a line that is no document.") from error
-    return rows
 
 
 def _counted(tally: Tally, stretch: Stretch) -> Tally:

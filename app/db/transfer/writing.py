@@ -18,13 +18,15 @@ _PATHS: Final = 4_096
 
 @dataclass(slots=True)
 class Tally:
-    """What became of documents. ``same``: the target had that very revision; ``kept``: a newer one, which stands."""
+    """What became of documents. ``same``: the target had that very revision; ``kept``: a newer one, which stands;
+    ``deleted``: it had one once (see brought.py)."""
 
     copied: int = 0
     same: int = 0
     kept: int = 0
     rejected: int = 0
     bytes: int = 0
+    deleted: int = 0
 
     def add(self, other: "Tally") -> None:
         """Count another's in."""
@@ -33,11 +35,12 @@ class Tally:
         self.kept += other.kept
         self.rejected += other.rejected
         self.bytes += other.bytes
+        self.deleted += other.deleted
 
     @property
     def documents(self) -> int:
         """All of them."""
-        return self.copied + self.same + self.kept + self.rejected
+        return self.copied + self.same + self.kept + self.rejected + self.deleted
 
 
 class BulkWriter:

@@ -140,6 +140,25 @@ def test_documents_that_do_not_fit_make_the_exit_status_two(run: Run, source: st
     assert (tmp_path / "own.jsonl").exists()
 
 
+def test_what_was_deleted_in_the_target_is_told_and_makes_the_exit_status_two(
+    run: Run, source: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db.transfer.brought._LATE", 0)
+    assert run("copy", source, target).exit_code == 0
+    opened = open_database(target, SCHEMA)
+    opened.delete("t1/boats", "b00001")
+    opened.close()
+    again = run("copy", source, target)
+    assert (again.exit_code, len(documents(target))) == (2, 54)
+    (rejects,) = Path.cwd().glob("wherry-rejected-*.jsonl")
+    assert json.loads(rejects.read_text())["id"] == "b00001"
+    assert "1 were brought earlier and deleted in the target" in again.stdout
+    assert "0 left out" in again.stdout
+    assert rejects.name in again.stdout
+    assert run("copy", source, target, "--into-existing").exit_code == 0
+    assert documents(target) == documents(source)
+
+
 def test_overwrite_and_into_existing(run: Run, source: str, target: str) -> None:
     opened = open_database(target, SCHEMA)
     opened.save("t1/boats", "b00001", {"newer": True})

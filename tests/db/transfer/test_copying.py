@@ -9,7 +9,7 @@ import pytest
 from app.db import DatabaseService, NotFound, open_database
 from app.db.transfer.catalogue import collections_of
 from app.db.transfer.collections import is_machinery
-from tests.db.transfer.kit import SCHEMA, carry, edges, fill, harbour, held, some, sqlite
+from tests.db.transfer.kit import SCHEMA, Held, carry, edges, fill, harbour, held, some, sqlite
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -63,6 +63,55 @@ class TestCopying:
         report = carry(source, target)
         assert (report.copied, report.same, report.kept) == (0, 54, 1)
         assert target.get("t1/boats", "b00003")["name"] == "newer"
+
+    def test_what_was_deleted_in_the_target_since_stays_deleted_and_is_told(
+        self, source: DatabaseService, target: DatabaseService, tmp_path: Path
+    ) -> None:
+        age(source)
+        carry(source, target)
+        for id in ("b00003", "b00004"):
+            target.delete("t1/boats", id)
+        source.save("t1/boats", "b00004", {"name": "written since"})
+        for dry_run in (True, False):
+            report = carry(source, target, dry_run=dry_run, rejects=tmp_path / "rejects.jsonl")
+            assert (report.copied, report.same, report.rejected, report.deleted) == (1, 53, 0, 1)
+        (line,) = map(orjson.loads, (tmp_path / "rejects.jsonl").read_bytes().splitlines())
+        assert line["id"] == "b00003"
+        assert "--into-existing" in line["reason"]
+        assert without(held(source), {("t1/boats", "b00003")}) == held(target)
+        assert carry(source, target, into_existing=True).copied == 1
+        assert held(target) == held(source)
+
+    def test_copies_of_some_tenants_and_collections_leave_marks_for_these_alone(
+        self, source: DatabaseService, target: DatabaseService
+    ) -> None:
+        age(source)
+        carry(source, target, tenants=("t1",), collections=("boats",))
+        carry(source, target, tenants=("t2",), collections=("boats",))
+        for tenant in ("t1", "t2"):
+            target.delete(f"{tenant}/boats", "b00003")
+        report = carry(source, target)
+        assert (report.copied, report.same, report.deleted) == (5, 48, 2)
+        carry(source, target, tenants=("t1",))
+        assert carry(source, target).deleted == 2
+
+    def test_what_does_not_fit_is_not_taken_for_deleted(self, target: DatabaseService, tmp_path: Path) -> None:
+        source = sqlite(tmp_path / "spoiled.db")
+        harbour(source)
+        age(source)
+        carry(source, target)
+        target.delete("t1/boats", "b00003")
+        spoil(source, "UPDATE boats SET data = '{\"_attachments\": {}}' WHERE tenant = 't1' AND id = 'b00003'")
+        report = carry(source, target)
+        assert (report.rejected, report.deleted) == (1, 0)
+
+    def test_what_was_written_within_a_minute_before_a_copy_may_come_late(
+        self, source: DatabaseService, target: DatabaseService
+    ) -> None:
+        """A write may be begun before a copy and be acknowledged after it has passed: it is not taken for deleted."""
+        carry(source, target)
+        target.delete("t1/boats", "b00003")
+        assert (carry(source, target).copied, held(target)) == (1, held(source))
 
     def test_told_to_overwrite_the_source_wins(self, source: DatabaseService, target: DatabaseService) -> None:
         carry(source, target)
@@ -180,6 +229,18 @@ class TestDocumentsThatDoNotFit:
     ) -> None:
         carry(source, target, rejects=tmp_path / "rejects.jsonl")
         assert not (tmp_path / "rejects.jsonl").exists()
+
+
+def age(service: DatabaseService) -> None:
+    """Give every document a revision of long ago."""
+    for (path, _), document in held(service).items():
+        token = f"{int(document['_rev'][:13], 16) - 10**9:013x}{document['_rev'][13:]}"
+        (outcome,) = service.write_batch(path, [{**document, "_rev": token}], keep_revisions=True)
+        assert outcome.error is None
+
+
+def without(found: Held, keys: set[tuple[str, str]]) -> Held:
+    return {key: document for key, document in found.items() if key not in keys}
 
 
 def spoil(service: DatabaseService, statement: str) -> None:

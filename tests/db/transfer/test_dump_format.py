@@ -1,7 +1,9 @@
 """The dump file: what goes in comes out, and whatever happens to a byte of it is noticed."""
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.db import open_database
 from app.db.documents import Document
-from app.db.transfer.dump_format import DATA, END, HEAD, LEVEL, pack, seal
+from app.db.transfer.dump_format import DATA, END, HEAD, LEVEL, TALLY, pack, seal
 from app.db.transfer.dump_reader import DumpDamaged, DumpReader
 from app.db.transfer.dump_writer import DumpWriter
 from app.db.transfer.dumping import DumpOptions, dump
@@ -33,6 +35,10 @@ _DOCUMENTS = st.dictionaries(
     st.dictionaries(st.text('abcé\n"\\é', min_size=1, max_size=5), _VALUES, max_size=4),
     max_size=12,
 )
+
+
+_HEAD = {"wherry_dump": 1, "dump": "x", "created": "", "source": "", "only": {}, "collections": []}
+_ROW = b'["harbours",{"_id":"a","_rev":"1"}]\n'
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +103,39 @@ class TestDamage:
         assert "format 2" in refused(_made(tmp_path, {"wherry_dump": 2}), None, tmp_path)
 
     def test_parts_that_do_not_belong_together_are_refused(self, tmp_path: Path) -> None:
-        head = {"wherry_dump": 1, "dump": "x", "collections": []}
-        assert "belong together" in refused(_made(tmp_path, head, documents=7), None, tmp_path)
+        assert "belong together" in refused(_made(tmp_path, _HEAD, documents=7), None, tmp_path)
+
+    @pytest.mark.parametrize(
+        "crafted",
+        [
+            {"data": [_ROW, b'["migration_state",{"_id":"current","_rev":"1"}]\n']},
+            {"data": [_ROW + b'["migration_state",{"_id":"current","_rev":"1"}]\n']},
+            {"data": [_ROW, b'["notes",{"_id":"a","_rev":"1"}]\n', _ROW], "names": ("harbours", "notes")},
+            {"names": ("harbours", "migration_state")},
+            {"names": ("harbours", "harbours")},
+            {"head": {"wherry_dump": 1}},
+            {"head": {**_HEAD, "collections": [{"name": "harbours"}]}},
+            {"head": 3},
+            {"tally": b"{\n"},
+            {"tally": b'["harbours"]\n'},
+            {"tally": b'["A b/",1,1,""]\n'},
+            {"end": b"{\n"},
+            {"end": b"[]\n"},
+            {"end": b'{"documents":1,"collections":{"harbours":2}}\n'},
+            {"data": [b"7\n"]},
+        ],
+        ids=range(15),
+    )
+    def test_what_no_dump_holds_is_refused_whatever_its_digests_say(
+        self, tmp_path: Path, crafted: dict[str, Any]
+    ) -> None:
+        refused(_crafted(tmp_path, **crafted), None, tmp_path)
+
+    def test_what_a_dump_does_hold_is_not(self, tmp_path: Path) -> None:
+        """What the crafted ones differ from."""
+        (tmp_path / "a.dump").write_bytes(_crafted(tmp_path))
+        with DumpReader(tmp_path / "a.dump") as reader:
+            assert reader.check().blocks == {"harbours": (1, 1)}
 
 
 def refused(data: bytes, factory: object, folder: Path | None = None) -> str:
@@ -116,10 +153,31 @@ def refused(data: bytes, factory: object, folder: Path | None = None) -> str:
     return str(refusal.value)
 
 
+def _crafted(
+    folder: Path,
+    head: object = None,
+    names: tuple[str, ...] = ("harbours",),
+    data: Sequence[bytes] = (_ROW,),
+    tally: bytes = b'["harbours",1,1,""]\n',
+    end: bytes = b"",
+) -> bytes:
+    """A dump with good digests, whatever is in it."""
+    collections = [{"name": name, "scope": "installation", "indexes": []} for name in names]
+    counts = {name: sum(block.count(b'["%b"' % name.encode()) for block in data) for name in names}
+    with DumpWriter(folder / "crafted.dump", force=True) as writer:
+        writer.add(HEAD, orjson.dumps(head or {**_HEAD, "collections": collections}) + b"\n")
+        for block in data:
+            writer.add(DATA, block)
+        writer.add(TALLY, tally)
+        writer.add(END, end or orjson.dumps({"documents": b"".join(data).count(b"\n"), "collections": counts}) + b"\n")
+        writer.finish()
+    return (folder / "crafted.dump").read_bytes()
+
+
 def _made(folder: Path, head: Document, documents: int = 0) -> bytes:
     with DumpWriter(folder / "made.dump") as writer:
         writer.add(HEAD, orjson.dumps(head) + b"\n")
-        writer.add(DATA, b'["harbours",{"_id":"a","_rev":"1"}]\n')
+        writer.add(DATA, _ROW)
         writer.add(END, orjson.dumps({"documents": documents, "collections": {}}) + b"\n")
         writer.finish()
     return (folder / "made.dump").read_bytes()
@@ -207,8 +265,7 @@ class TestWriter:
 
     def test_blocks_are_read_from_a_number_on(self, sample: bytes, tmp_path: Path) -> None:
         (tmp_path / "a.dump").write_bytes(sample)
-        reader = DumpReader(tmp_path / "a.dump")
-        numbers = [number for number, _ in reader.blocks()]
-        assert numbers == [1, 2, 3]
-        assert [number for number, _ in reader.blocks(3)] == [3]
-        assert reader.check().blocks == {"boats": (1, 1), "harbours": (2, 2), "notes": (3, 3)}
+        with DumpReader(tmp_path / "a.dump") as reader:
+            assert reader.check().blocks == {"boats": (1, 1), "harbours": (2, 2), "notes": (3, 3)}
+            assert [number for number, *_ in reader.blocks()] == [1, 2, 3]
+            assert [number for number, *_ in reader.blocks(3)] == [3]

@@ -8,11 +8,13 @@ import pytest
 
 from app.db import DatabaseService, NotFound, Unavailable, open_database
 from app.db.transfer.digests import Digests
-from app.db.transfer.dump_reader import DumpDamaged, DumpReader, Manifest
+from app.db.transfer.dump_contents import Manifest, rows_of
+from app.db.transfer.dump_format import Damaged
+from app.db.transfer.dump_reader import DumpDamaged, DumpReader
 from app.db.transfer.dumping import DumpOptions, DumpReport, dump
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.progress import Silent
-from app.db.transfer.restoring import RestoreOptions, RestoreReport, _rows, restore
+from app.db.transfer.restoring import RestoreOptions, RestoreReport, restore
 from app.db.transfer.streams import entry_of
 from app.db.transfer.verifying import VerifyOptions, verify
 from tests.db.transfer.kit import SCHEMA, Faulty, edges, fill, harbour, held, some, sqlite
@@ -48,7 +50,8 @@ def restored(file: Path, target: DatabaseService, **options: Any) -> RestoreRepo
 
 
 def manifest(file: Path) -> Manifest:
-    return DumpReader(file).check()
+    with DumpReader(file) as reader:
+        return reader.check()
 
 
 class TestDumping:
@@ -193,6 +196,21 @@ class TestRestoring:
         restored(file, target, overwrite=True)
         assert held(target) == held(source)
 
+    def test_what_was_deleted_after_a_restore_stays_deleted_and_is_told(
+        self, source: DatabaseService, target: DatabaseService, file: Path
+    ) -> None:
+        dumped(source, file)
+        restored(file, target)
+        target.delete("t1/boats", "b00003")
+        before = held(target)
+        for dry_run in (True, False):
+            carried = restored(file, target, dry_run=dry_run).carried
+            assert (carried.copied, carried.same, carried.deleted) == (0, 54, 1)
+            assert carried.rejections[0].id == "b00003"
+        assert held(target) == before
+        restored(file, target, into_existing=True)
+        assert held(target) == held(source)
+
     def test_a_dry_run_writes_nothing_and_tells_what_it_would(
         self, source: DatabaseService, target: DatabaseService, file: Path
     ) -> None:
@@ -266,10 +284,62 @@ class TestRestoring:
             restored(file, target, workers=1)
         assert held(target).items() <= held(source).items()
 
-    def test_a_line_that_is_no_document_is_refused(self, tmp_path: Path) -> None:
-        for lines in (b"[1,2]\n", b'["harbours",3]\n', b'["harbours"]\n', b"{\n", b'["A b/",{}]\n'):
-            with pytest.raises(DumpDamaged, match="no document"):
-                _rows(tmp_path, lines)
+    def test_one_that_goes_on_names_the_files_of_rejects_of_before(self, file: Path, tmp_path: Path) -> None:
+        source = odd({"_bad": 1, "name": "odd"})
+        fill(source, "t1/notes", some(3))
+        dumped(source, file)
+        target = Faulty(SCHEMA)
+
+        def breaks(what: str, name: str, number: int) -> None:
+            if what == "write_batch" and name == "t1/notes":
+                raise KeyboardInterrupt
+
+        target.judge = breaks
+        with pytest.raises(KeyboardInterrupt):
+            restored(file, target, workers=1, rejects=tmp_path / "first.jsonl")
+        target.judge = lambda what, name, number: None
+        report = restored(file, target, workers=1, rejects=tmp_path / "second.jsonl")
+        assert (report.carried.rejected, report.carried.rejections) == (1, ())
+        assert report.rejects == (str(tmp_path / "first.jsonl"),)
+        assert "odd" in (tmp_path / "first.jsonl").read_text()
+        again = restored(file, target, rejects=tmp_path / "third.jsonl")
+        assert again.rejects == (str(tmp_path / "third.jsonl"),)
+
+    @pytest.mark.parametrize("replaced", [True, False], ids=["by another file", "in its place"])
+    def test_another_dump_that_gets_the_name_meanwhile_is_not_restored(self, file: Path, replaced: bool) -> None:
+        """Its blocks are sound, and it ends sooner than the one that was checked."""
+        source, other = open_database("memory:", SCHEMA), open_database("memory:", SCHEMA)
+        for service, number in ((source, 3_000), (other, 1_000)):
+            fill(service, "harbours", some(5))
+            fill(service, "t1/notes", [{"_id": f"{place:05}", "text": "x" * 3_000} for place in range(number)])
+        newer = file.with_name("newer.dump")
+        dumped(source, file)
+        dumped(other, newer)
+        target = open_database("memory:", SCHEMA)
+
+        class Checked(Silent):
+            """At the end of the check, the other one is there."""
+
+            def end(self) -> None:
+                if newer.exists():
+                    newer.replace(file) if replaced else file.write_bytes(newer.read_bytes())
+                    newer.unlink(missing_ok=True)
+
+        if replaced:
+            restore(file, target, RestoreOptions(), Checked(), SCHEMA)
+            assert held(target) == held(source)
+        else:
+            with pytest.raises(DumpDamaged, match="block"):
+                restore(file, target, RestoreOptions(), Checked(), SCHEMA)
+            assert held(target).items() <= held(source).items()
+
+    def test_a_line_that_is_no_document_is_refused(self) -> None:
+        for lines in (
+            b"", b"1\n", b"[1,2]\n", b'["harbours",3]\n', b'["harbours"]\n', b"{\n", b'["A b/",{}]\n',
+            b'["harbours",{"a":1\n"b":2}]\n',
+        ):  # fmt: skip
+            with pytest.raises(Damaged, match="no document"):
+                rows_of(lines)
 
     def test_an_outage_is_told_and_the_rest_comes_later(self, source: DatabaseService, file: Path) -> None:
         dumped(source, file)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from app.db import NotFound, Unavailable
 from app.db.errors import NotWritable, Throttled, Unauthorised
 from app.db.transfer.checkpoints import Checkpoints
 from app.db.transfer.collections import CHECKPOINTS
-from tests.db.transfer.kit import SCHEMA, Faulty, carry, harbour, held
+from tests.db.transfer.kit import SCHEMA, Faulty, Held, carry, harbour, held
 
 
 @pytest.fixture
@@ -63,21 +64,46 @@ class TestGoingOn:
         # What was in flight comes again, and no more.
         assert report.moved <= 805 - arrived + 3 * 50
 
-    def test_a_collection_that_was_done_is_not_read_again(self, source: Faulty, target: Faulty) -> None:
-        def fail_when_the_others_are_done(what: str, name: str, size: int) -> None:
-            end = time.monotonic() + 10
-            while name == "notes" and time.monotonic() < end and not is_done(target, "harbours"):
-                time.sleep(0.01)
-            fail_on(name == "notes")
-
-        source.judge = fail_when_the_others_are_done
-        with pytest.raises(Unavailable):
-            carry(source, target, patience=0.05)
+    def test_a_collection_that_was_done_is_only_looked_through_again(self, source: Faulty, target: Faulty) -> None:
+        stop_when_the_others_are_done(source, target)
         read: list[str] = []
         source.judge = lambda what, name, size: read.append(name)
-        carry(source, target)
-        assert set(read) == {"notes"}
+        report = carry(source, target)
+        assert read[0] == "notes"
+        assert set(read[1:]) == {"boats", "harbours"}
+        assert (report.copied, report.same, report.moved, report.again) == (805, 0, 3, 802)
         assert held_of(target) == held_of(source)
+
+    def test_what_was_written_since_to_a_collection_that_was_done_is_carried_too(
+        self, source: Faulty, target: Faulty
+    ) -> None:
+        stop_when_the_others_are_done(source, target)
+        source.judge = lambda *_: None
+        source.save("t1/boats", "b00003", {"name": "changed"})
+        source.create("harbours", "new", {"name": "new"})
+        source._tables["boats"].partitions["t1"].rows["b00000"] = spoiled(source)
+        report = carry(source, target)
+        assert (report.copied, report.rejected) == (807, 1)
+        assert [one.id for one in report.rejections] == ["b00000"]
+        left_out = {("t1/boats", "b00000")}
+        assert without(held_of(target), left_out) == without(held_of(source), left_out)
+
+    def test_one_that_is_cut_off_as_it_looks_again_does_that_next_time(self, source: Faulty, target: Faulty) -> None:
+        stop_when_the_others_are_done(source, target)
+        source.judge = lambda what, name, size: fail_on(name == "boats")
+        with pytest.raises(Unavailable):
+            carry(source, target, patience=0.05)
+        source.judge = lambda *_: None
+        source.save("t1/boats", "b00000", {"name": "changed"})
+        report = carry(source, target)
+        assert (report.copied, report.moved, report.again) == (806, 0, 805)
+        assert held_of(target) == held_of(source)
+        assert not carry(source, target).resumed
+
+    def test_whoever_sees_to_later_writes_need_not_look_again(self, source: Faulty, target: Faulty) -> None:
+        stop_when_the_others_are_done(source, target)
+        source.judge = lambda what, name, size: fail_on(name != "notes")
+        assert carry(source, target, look_again=False).again == 0
 
     def test_told_to_restart_it_begins_anew(self, source: Faulty, target: Faulty) -> None:
         source.judge = lambda what, name, size: fail_on(name == "notes")
@@ -105,13 +131,17 @@ class TestGoingOn:
         assert report.moved < 700
         assert set(held_of(target)) == {key for key in held_of(source) if key[0] != "harbours"}
 
-    def test_rejected_documents_of_before_are_counted(self, source: Faulty, target: Faulty) -> None:
+    def test_rejected_documents_of_before_are_counted_and_named(
+        self, source: Faulty, target: Faulty, tmp_path: Path
+    ) -> None:
         source._tables["boats"].partitions["t1"].rows["b00000"] = spoiled(source)
         source.judge = lambda what, name, size: fail_on(name == "notes")
         with pytest.raises(Unavailable):
             carry(source, target, patience=0.05)
         source.judge = lambda *_: None
-        assert carry(source, target).rejected == 1
+        report = carry(source, target, rejects=tmp_path / "rejects.jsonl")
+        assert (report.rejected, [one.id for one in report.rejections]) == (1, ["b00000"])
+        assert (tmp_path / "rejects.jsonl").read_text().count("b00000") == 1
 
     def test_a_finished_copy_is_no_copy_to_go_on_with(self, source: Faulty, target: Faulty) -> None:
         carry(source, target)
@@ -229,6 +259,28 @@ def held_of(service: Faulty) -> dict[tuple[str, str], dict[str, object]]:
         return held(service)
     finally:
         service.judge = judge
+
+
+def stop_when_the_others_are_done(source: Faulty, target: Faulty) -> None:
+    """A copy that is cut off when it begins with the notes."""
+
+    def judge(what: str, name: str, size: int) -> None:
+        end = time.monotonic() + 10
+        while (
+            name == "notes"
+            and time.monotonic() < end
+            and not all(is_done(target, other) for other in ("boats", "harbours"))
+        ):
+            time.sleep(0.01)
+        fail_on(name == "notes")
+
+    source.judge = judge
+    with pytest.raises(Unavailable):
+        carry(source, target, patience=0.05)
+
+
+def without(found: Held, keys: set[tuple[str, str]]) -> Held:
+    return {key: document for key, document in found.items() if key not in keys}
 
 
 def is_done(target: Faulty, collection: str) -> bool:

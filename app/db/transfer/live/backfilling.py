@@ -63,7 +63,8 @@ def backfill(
         if latest is not None:
             checkpoints.save_run(replace(latest, finished=True))
         target.save(STATE, BACKFILL, {"migration": migration})
-    wanted = replace(options, policy="newer", dry_run=False, resume=True, within_live=True)
+    # What was written since an earlier call is in the change records, and the tail brings it.
+    wanted = replace(options, policy="newer", dry_run=False, resume=True, look_again=False, within_live=True)
     fenced: Any = _Fenced(target, checks, lost)
     return copy(source, fenced, wanted, _Told(progress, told), schema)
 
