@@ -10,10 +10,10 @@ from app.db import DatabaseService, NotFound, Unavailable, open_database
 from app.db.transfer.digests import Digests
 from app.db.transfer.dump_reader import DumpDamaged, DumpReader, Manifest
 from app.db.transfer.dumping import DumpOptions, DumpReport, dump
+from app.db.transfer.entries import entry_of
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.progress import Silent
 from app.db.transfer.restoring import RestoreOptions, RestoreReport, _rows, restore
-from app.db.transfer.streams import entry_of
 from app.db.transfer.verifying import VerifyOptions, verify
 from tests.db.transfer.kit import SCHEMA, Faulty, edges, fill, harbour, held, some, sqlite
 from tests.db.transfer.odd import odd
