@@ -18,7 +18,7 @@ from app.db.names import can_be_id
 from app.db.service import DatabaseService
 from app.db.transfer.comparing import unfit
 from app.db.transfer.pacing import Patience
-from app.db.transfer.pages import Stretch
+from app.db.transfer.paged_reading import Stretch
 from app.db.transfer.pipeline import Write
 from app.db.transfer.rejections import Rejected, Rejections
 from app.db.transfer.writing import Tally, unfit_path

@@ -17,7 +17,7 @@ from app.db.transfer.comparing import Rehearsal
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import looks_same, same_database
 from app.db.transfer.pacing import BatchSize, Patience, RateLimit
-from app.db.transfer.pages import Stretch, stretches
+from app.db.transfer.paged_reading import Stretch, stretches
 from app.db.transfer.pipeline import Course, Pipeline, Write
 from app.db.transfer.preparing import SAME, check_occupied, check_target, check_versions, source_identity
 from app.db.transfer.progress import Progress, Silent

@@ -1,6 +1,6 @@
 """Digests of collections that do not depend on the order in which the documents come.
 
-Every document has a keyed 256-bit BLAKE2b of its entry (streams.py: id, revision and canonical JSON): of the key with
+Every document has a keyed 256-bit BLAKE2b of its entry (entries.py: id, revision and canonical JSON): of the key with
 the entry behind it, which for this function is a sound MAC and a block less than its own keyed mode. A collection's
 digest is their sum modulo 2^256, beside their number. This is an additive multiset hash (Clarke, Devadas, van Dijk,
 Gassend, Suh: "Incremental Multiset Hash Functions", 2003, MSet-Add-Hash): unlike XOR it does not forget what comes

@@ -22,11 +22,11 @@ from app.db.transfer.catalogue import collections_of
 from app.db.transfer.digests import Digests, new_key
 from app.db.transfer.dump_format import BLOCK, DATA, END, HEAD, LEVEL, TALLY, VERSION
 from app.db.transfer.dump_writer import DumpWriter
+from app.db.transfer.entries import Entries, Entry, entries_of
 from app.db.transfer.pacing import Patience
 from app.db.transfer.progress import Progress
 from app.db.transfer.rejections import Rejected, Rejections
 from app.db.transfer.selection import Selection, holds_tenant
-from app.db.transfer.streams import Entry, Stretch, entries_of
 
 _TALLIES: Final = 5_000
 
@@ -126,7 +126,7 @@ def _head(held: list[CollectionInfo], options: DumpOptions, name: str, declared:
 
 
 def _dump_collection(
-    writer: DumpWriter, stretches: Iterable[Stretch], digests: Digests, rejections: Rejections, progress: Progress
+    writer: DumpWriter, stretches: Iterable[Entries], digests: Digests, rejections: Rejections, progress: Progress
 ) -> int:
     documents = 0
     block = _Block()

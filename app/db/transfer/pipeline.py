@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from app.db.capabilities import CollectionInfo
 from app.db.transfer.checkpoints import Checkpoint
 from app.db.transfer.pacing import RateLimit, Stopped
-from app.db.transfer.pages import Stretch
+from app.db.transfer.paged_reading import Stretch
 from app.db.transfer.progress import Progress
 from app.db.transfer.writing import Tally
 

@@ -26,7 +26,7 @@ from app.db.transfer.dump_reader import DumpReader
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.identity import FORMAT, ensure_identity, read_format
 from app.db.transfer.pacing import BatchSize, Patience, RateLimit
-from app.db.transfer.pages import Stretch
+from app.db.transfer.paged_reading import Stretch
 from app.db.transfer.pipeline import Course, Pipeline, Write
 from app.db.transfer.preparing import check_occupied, check_target
 from app.db.transfer.progress import Progress

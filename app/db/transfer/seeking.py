@@ -19,8 +19,9 @@ from app.db.errors import InvalidDocument
 from app.db.names import can_be_id, check_id, parse_name
 from app.db.service import DatabaseService
 from app.db.transfer.differences import FieldDifference, field_differences
+from app.db.transfer.entries import entry_of
 from app.db.transfer.pacing import Patience
-from app.db.transfer.streams import by_id, entry_of
+from app.db.transfer.paged_reading import by_id
 
 Kind = Literal["missing", "extra", "different", "revision", "unreachable"]
 _TOGETHER: Final = 100

@@ -19,10 +19,10 @@ from app.db.names import can_be_id
 from app.db.service import DatabaseService
 from app.db.transfer.comparing import unfit
 from app.db.transfer.digests import Digest, Digests
+from app.db.transfer.entries import entry_of
 from app.db.transfer.pacing import Patience
-from app.db.transfer.pages import stretches
+from app.db.transfer.paged_reading import stretches
 from app.db.transfer.seeking import Difference
-from app.db.transfer.streams import entry_of
 from app.db.transfer.writing import unfit_path
 
 _PAGE: Final = 1_000

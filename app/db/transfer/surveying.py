@@ -13,7 +13,7 @@ from app.db.schema import CollectionScope
 from app.db.service import DatabaseService
 from app.db.transfer.comparing import unfit
 from app.db.transfer.pacing import Patience
-from app.db.transfer.pages import stretches
+from app.db.transfer.paged_reading import stretches
 from app.db.transfer.progress import Progress
 from app.db.transfer.rejections import SHOWN, Rejected
 from app.db.transfer.sampling import Sample

@@ -20,6 +20,7 @@ from app.db.service import DatabaseService
 from app.db.transfer.catalogue import collections_of, scope_clashes, target_schema
 from app.db.transfer.differences import Secrets
 from app.db.transfer.digests import Digest, Digests, new_key
+from app.db.transfer.entries import entries_of
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.pacing import Patience
 from app.db.transfer.progress import Progress
@@ -27,7 +28,6 @@ from app.db.transfer.repairing import Repairer
 from app.db.transfer.seeking import Difference, Seeker
 from app.db.transfer.selection import Selection, holds_tenant
 from app.db.transfer.strays import read_again
-from app.db.transfer.streams import entries_of
 from app.db.transfer.verify_report import Compared, VerifyReport
 from app.db.transfer.writing import unfit_path
 

@@ -12,10 +12,10 @@ from app.db.transfer.dump_contents import Manifest, rows_of
 from app.db.transfer.dump_format import Damaged
 from app.db.transfer.dump_reader import DumpDamaged, DumpReader
 from app.db.transfer.dumping import DumpOptions, DumpReport, dump
+from app.db.transfer.entries import entry_of
 from app.db.transfer.errors import TransferRefused
 from app.db.transfer.progress import Silent
 from app.db.transfer.restoring import RestoreOptions, RestoreReport, restore
-from app.db.transfer.streams import entry_of
 from app.db.transfer.verifying import VerifyOptions, verify
 from tests.db.transfer.kit import SCHEMA, Faulty, edges, fill, harbour, held, some, sqlite
 from tests.db.transfer.odd import odd
