@@ -1,9 +1,10 @@
 """Writing: each write is one request under its condition, and a reply that is lost is settled.
 
-A conditional write is sent again: its condition holds only once, and whose revision stands there afterwards tells whose
-it was. A commit carries a client token, by which DynamoDB knows a repetition for ten minutes. An unconditional write
-is never sent again once it may have been applied, for somebody else may have written meanwhile: its revision token is
-read. Where neither decides, the error says that the outcome is unknown.
+A write that expects a revision is sent again: that revision is gone once it was applied, and whose stands there
+afterwards tells whose it was. A commit carries a client token, by which DynamoDB knows a repetition for ten minutes. Any
+other write is not sent again while it may have been applied, not even a create: somebody else may have deleted what it
+made, and absence would let it in a second time. Its revision token is read. Where neither decides, the error says that
+the outcome is unknown.
 """
 
 import random
@@ -68,7 +69,7 @@ class Writer:
             if wanted is not ANY:
                 payload.update(_condition(wanted))
             try:
-                self._client.call("PutItem", payload, "WRITE" if wanted is ANY else "IDEMPOTENT", deadline)
+                self._client.call("PutItem", payload, "IDEMPOTENT" if type(wanted) is str else "WRITE", deadline)
                 return token
             except ReplyLost as error:
                 lost = error
