@@ -10,6 +10,7 @@ import pytest
 
 from app.db import ABSENT, Conflict, Delete, NotFound, Put, Query, Unavailable, where
 from app.db.backends.dynamodb import DynamoDatabase
+from app.db.backends.dynamodb_errors import NotSent, Refused
 from app.db.errors import Throttled
 from tests.db.contract.given import NOTES, OTHERS, fill, make_schema
 from tests.db.dynamodb_fixtures import backend, dynamodb_url
@@ -251,6 +252,49 @@ class TestInterference:
         proxy.decide = Once("close")
         with pytest.raises(Conflict):  # a commit's client token decides
             service.commit([Put(NOTES, "a", {"n": 2}, rev), Put(NOTES, "b", {})])
+
+
+class TestBulkWritesOfWhatIsNewer:
+    """What a copy does to a target that others write to."""
+
+    def test_what_somebody_creates_after_the_copy_looked_is_not_overwritten(
+        self, service: DynamoDatabase, direct: DynamoDatabase, proxy: Proxy
+    ) -> None:
+        copied = {"_id": "new", "_rev": service.get(NOTES, "a")["_rev"], "n": 1}
+        newer = direct.save(NOTES, "newer", {})["rev"]  # made later, so its token is the newer one
+
+        def overtake(operation: str, body: bytes) -> Fate:
+            if operation in WRITES:
+                proxy.decide = lambda operation, body: "pass"
+                direct.write_batch(NOTES, [{"_id": "new", "_rev": newer, "n": 2}], keep_revisions=True)
+            return "pass"
+
+        proxy.decide = overtake
+        (outcome,) = service.write_batch(NOTES, [copied], only_newer=True)
+        assert outcome.kept
+        assert direct.get(NOTES, "new") == {"_id": "new", "_rev": newer, "n": 2}
+
+    def test_a_small_table_takes_them_little_by_little(
+        self, service: DynamoDatabase, direct: DynamoDatabase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rev = service.get(NOTES, "a")["_rev"]
+        call_all = service._client.call_all
+        rounds = []
+
+        def no_time_for_most(operation: str, payloads: Any, *args: Any) -> Any:
+            if operation != "PutItem":
+                return call_all(operation, payloads, *args)
+            rounds.append(len(payloads))
+            busy = Refused(400, "ProvisionedThroughputExceededException", "", {})
+            done = call_all(operation, payloads[:40], *args)
+            return [*done, *([busy, NotSent("no time is left")] * len(payloads))[: len(payloads) - len(done)]]
+
+        monkeypatch.setattr(service._client, "call_all", no_time_for_most)
+        ids = [f"{n:03}" for n in range(120)]
+        outcomes = service.write_batch(NOTES, [{"_id": id, "_rev": rev} for id in ids], only_newer=True)
+        assert [(outcome.id, outcome.error) for outcome in outcomes] == [(id, None) for id in ids]
+        assert rounds == [100, 60, 20, 20]
+        assert len(direct.get_many(NOTES, ids)) == 120
 
 
 class TestThrottling:
