@@ -1,10 +1,12 @@
 """DynamoDB's own errors, each provoked, and the doctor's findings with their remedies."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 
 from app.db import (
     Collection,
@@ -70,6 +72,39 @@ class TestConfiguration:
     def test_without_credentials_the_sentence_says_what_to_set(self, dynamodb_url: str, nobody: None) -> None:
         where = f"dynamodb://eu-central-1/t-none?endpoint={endpoint(dynamodb_url)}"
         assert "AWS_ACCESS_KEY_ID" in failing(where, Unauthorised)
+
+    def test_a_role_whose_token_file_is_missing_is_one_sentence(
+        self, dynamodb_url: str, nobody: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")
+        monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/wherry")
+        where = f"dynamodb://eu-central-1/t-none?endpoint={endpoint(dynamodb_url)}"
+        assert "/nonexistent" in failing(where, Unauthorised)
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRoleWithWebIdentity"),
+            RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired."),
+        ],
+        ids=["refused", "expired"],
+    )
+    def test_whatever_keeps_a_roles_credentials_away_is_unauthorised(
+        self, dynamodb_url: str, nobody: None, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        def refresh() -> None:
+            raise error
+
+        monkeypatch.setattr(dynamodb_client.Target, "_source", SimpleNamespace(get_frozen_credentials=refresh))
+        where = f"dynamodb://eu-central-1/t-none?endpoint={endpoint(dynamodb_url)}"
+        assert str(error) in failing(where, Unauthorised)
+
+    def test_the_sdk_asks_for_a_roles_credentials_once_and_not_for_long(self, nobody: None) -> None:
+        made = dynamodb_client.Target("eu-central-1")._session.create_client("sts", region_name="eu-central-1")
+        config = made.meta.config
+        assert config.connect_timeout + config.read_timeout <= 2.5
+        assert config.retries["total_max_attempts"] == 1
+        made.close()
 
     def test_without_a_region_the_sentence_names_the_setting(self, dynamodb_url: str, nobody: None) -> None:
         where = f"dynamodb:///t-none?endpoint={endpoint(dynamodb_url)}"

@@ -10,7 +10,8 @@ import pytest
 
 from app.db import ABSENT, Conflict, Delete, NotFound, Put, Query, Unavailable, where
 from app.db.backends.dynamodb import DynamoDatabase
-from app.db.backends.dynamodb_errors import NotSent, Refused
+from app.db.backends.dynamodb_errors import NotConfigured, NotSent, Refused
+from app.db.backends.dynamodb_signing import Credentials
 from app.db.errors import Throttled
 from tests.db.contract.given import NOTES, OTHERS, fill, make_schema
 from tests.db.dynamodb_fixtures import backend, dynamodb_url
@@ -239,6 +240,80 @@ class TestInterference:
                 write()
             assert caught.value.outcome == "unknown"
         assert direct.get(OTHERS, "a")["n"] == 2
+
+    def test_credentials_that_end_after_a_lost_reply_do_not_make_the_outcome_known(
+        self, service: DynamoDatabase, direct: DynamoDatabase, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        target = service._client.target
+        credentials = target.credentials()
+        for collection, write in (
+            (NOTES, lambda rev: service.save(NOTES, "a", {"n": 2, "_rev": rev})),
+            (OTHERS, lambda rev: service.commit([Put(OTHERS, "a", {"n": 2}, rev), Put(NOTES, "b", {})])),
+            (OTHERS, lambda rev: service.delete(OTHERS, "a", rev)),
+        ):
+            rev = service.get(collection, "a")["_rev"]
+            left = [credentials]
+
+            def ended(left: list[Credentials] = left) -> Credentials:
+                if not left:
+                    raise NotConfigured("the role is gone")
+                return left.pop()
+
+            proxy.decide = Once("drop the reply")
+            with monkeypatch.context() as patch, pytest.raises(Unavailable) as caught:
+                patch.setattr(target, "credentials", ended)
+                write(rev)
+            assert caught.value.outcome == "unknown"
+            assert direct.get_many(collection, ["a"]).get("a", {}).get("_rev") != rev
+
+    def test_credentials_that_end_within_a_bulk_write_leave_each_document_its_answer(
+        self, service: DynamoDatabase, direct: DynamoDatabase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rev = service.get(NOTES, "a")["_rev"]
+        target = service._client.target
+        left = [target.credentials()] * 21  # one for looking at what is there
+
+        def ended() -> Credentials:
+            if not left:
+                raise NotConfigured("the role is gone")
+            return left.pop()
+
+        monkeypatch.setattr(target, "credentials", ended)
+        ids = [f"{n:02}" for n in range(40)]
+        outcomes = service.write_batch(NOTES, [{"_id": id, "_rev": rev} for id in ids], only_newer=True)
+        assert [outcome.error is None for outcome in outcomes] == [True] * 20 + [False] * 20
+        assert sorted(direct.get_many(NOTES, ids)) == ids[:20]
+
+    def test_an_outage_after_a_write_that_was_held_up_does_not_deny_the_write(
+        self, service: DynamoDatabase, direct: DynamoDatabase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry, writable = service._catalogue.registry, service._writable
+        late = [False]
+
+        def gone(name: Any) -> Any:
+            if late[0]:
+                raise NotSent("gone")
+            return writable(name)
+
+        def held_up(leased: Any) -> bool:
+            late[0] = True
+            return True
+
+        monkeypatch.setattr(service, "_writable", gone)
+        monkeypatch.setattr(registry, "late", held_up)
+        for write in (
+            lambda: service.save(NOTES, "b", {}),
+            lambda: service.commit([Put(NOTES, "c", {}), Put(OTHERS, "c", {})]),
+        ):
+            late[0] = False
+            with pytest.raises(Unavailable) as caught:
+                write()
+            assert caught.value.outcome == "unknown"
+        late[0] = False
+        outcomes = service.write_batch(NOTES, [{"_id": f"{n:03}"} for n in range(150)])
+        told = [outcome.error.outcome for outcome in outcomes if isinstance(outcome.error, Unavailable)]
+        assert told == ["unknown"] * 100 + [None] * 50
+        assert len(direct.get_many(NOTES, ["b", "c", *(f"{n:03}" for n in range(150))])) == 102
 
     def test_a_conflict_after_a_request_that_never_arrived_is_not_taken_for_ours(
         self, service: DynamoDatabase, direct: DynamoDatabase, proxy: Proxy

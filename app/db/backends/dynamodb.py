@@ -225,18 +225,37 @@ class DynamoDatabase(Backend):
         outcomes: list[Outcome] = []
         for start in range(0, len(documents), BATCH):
             part = documents[start : start + BATCH]
-            table, leased = self._writable(name)
-            outcomes += write(table, name, part)
-            self._catch_up([(name, one[0], leased) for one in part])
+            try:
+                table, leased = self._writable(name)
+            except (DynamoError, Unavailable) as error:
+                if not start:
+                    raise
+                # The steps before have their outcomes.
+                failed = error if isinstance(error, Unavailable) else translate(error)
+                return outcomes + [Outcome(one[0], None, failed) for one in documents[start:]]
+            written = write(table, name, part)
+            try:
+                self._catch_up([(name, one[0], leased) for one in part])
+            except Unavailable as error:
+                written = [Outcome(one.id, None, one.error or error) for one in written]
+            outcomes += written
         return outcomes
 
     def _catch_up(self, written: list[tuple[Name, str, Leased]]) -> None:
-        """Give documents the keys of indexes that were added while their write was held up beyond all bounds."""
-        for name, id, leased in written:
-            if self._catalogue.registry.late(leased):
-                table, _ = self._writable(name)
-                items = self._reader.items(table.name, [table.key(name, id)])
-                self._catalogue.fill(table, items, list(table.keys.values()))
+        """Give documents the keys of indexes that were added while their write was held up beyond all bounds.
+
+        They are written by now: where this fails, it is unknown whether lists by those indexes show them.
+        """
+        try:
+            for name, id, leased in written:
+                if self._catalogue.registry.late(leased):
+                    table, _ = self._writable(name)
+                    items = self._reader.items(table.name, [table.key(name, id)])
+                    self._catalogue.fill(table, items, list(table.keys.values()))
+        except (DynamoError, DatabaseError) as error:
+            raise Unavailable(
+                "DynamoDB did not answer after a write that was held up.", retry_after=2.0, outcome="unknown"
+            ) from error
 
     # Collections
 

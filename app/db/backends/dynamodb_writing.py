@@ -66,6 +66,7 @@ class Writer:
         item = table.item(name, id, token, portable.body)
         deadline = self._client.deadline()
         wanted = expect
+        lost: ReplyLost | None = None
         while True:
             payload: Payload = {"TableName": table.name, "Item": item}
             if wanted is not ANY:
@@ -75,8 +76,10 @@ class Writer:
                 return token
             except ReplyLost as error:
                 lost = error
-            except Refused as error:
-                if error.code != CONDITION_FAILED:
+            except DynamoError as error:
+                if not (isinstance(error, Refused) and error.code == CONDITION_FAILED):
+                    if lost is not None:
+                        raise lost from error
                     raise
                 if expect is not ANY and not error.after_loss:
                     raise Conflict([(name.path, id)]) from error
@@ -197,15 +200,18 @@ class Writer:
     def _transact(self, items: list[Payload], entries: list[Entry]) -> None:
         """Send a transaction until it is decided. While others hold one of its documents, it is sent anew."""
         deadline, bound = self._client.deadline(), 0.01
-        token = new_token()
+        token, lost = new_token(), False
         while True:
             payload = {"TransactItems": items, "ClientRequestToken": token}
             try:
                 self._client.call("TransactWriteItems", payload, "IDEMPOTENT", deadline)
                 return
-            except Refused as error:
-                if error.code != CANCELLED:
+            except DynamoError as error:
+                if not (isinstance(error, Refused) and error.code == CANCELLED):
+                    if lost and not isinstance(error, ReplyLost):
+                        raise ReplyLost(str(error), write=True) from error
                     raise
+                lost = lost or error.after_loss
                 failed = [
                     (entry.write.name.path, entry.write.id)
                     for entry, reason in zip(entries, error.reasons, strict=False)
@@ -215,10 +221,10 @@ class Writer:
                     raise Conflict(failed) from error
                 wait = random.uniform(0, bound)  # noqa: S311 - spreads waits, keeps no secret
                 if INVALID in error.reasons or "ValidationError" in error.reasons or time.monotonic() + wait > deadline:
-                    if error.after_loss:
+                    if lost:
                         raise ReplyLost(str(error), write=True) from error
                     raise
-                if not error.after_loss:
+                if not lost:
                     token = new_token()
             time.sleep(wait)
             bound = min(2 * bound, _LONGEST_WAIT)
