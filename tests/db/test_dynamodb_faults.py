@@ -260,9 +260,10 @@ class TestInterference:
                 return left.pop()
 
             proxy.decide = Once("drop the reply")
-            with monkeypatch.context() as patch, pytest.raises(Unavailable) as caught:
-                patch.setattr(target, "credentials", ended)
+            monkeypatch.setattr(target, "credentials", ended)
+            with pytest.raises(Unavailable) as caught:
                 write(rev)
+            monkeypatch.undo()
             assert caught.value.outcome == "unknown"
             assert direct.get_many(collection, ["a"]).get("a", {}).get("_rev") != rev
 

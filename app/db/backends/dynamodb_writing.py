@@ -1,10 +1,10 @@
 """Writing: each write is one request under its condition, and a reply that is lost is settled.
 
 A write that expects a revision is sent again: that revision is gone once it was applied, and whose stands there
-afterwards tells whose it was. A commit carries a client token, by which DynamoDB knows a repetition for ten minutes. Any
-other write is not sent again while it may have been applied, not even a create: somebody else may have deleted what it
-made, and absence would let it in a second time. Its revision token is read. Where neither decides, the error says that
-the outcome is unknown.
+afterwards tells whose it was. A commit carries a client token, by which DynamoDB knows a repetition for ten minutes.
+Any other write is not sent again while it may have been applied, not even a create: somebody else may have deleted what
+it made, and absence would let it in a second time. Its revision token is read. Where neither decides, the error says
+that the outcome is unknown.
 """
 
 import random
@@ -134,7 +134,7 @@ class Writer:
         return self._put_all(table, name, puts)
 
     def replace_many(self, table: Table, name: Name, documents: Sequence[Expecting]) -> list[Outcome]:
-        """Write each if it has the expected revision, or is ABSENT, keeping the token that comes with it; else Conflict.
+        """Write each if it has the expected revision or is ABSENT, keeping the token that comes with it; else Conflict.
 
         Those for which DynamoDB had no capacity are sent again, as long as it decides some of them by each deadline.
         """
