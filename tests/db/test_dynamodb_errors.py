@@ -273,18 +273,34 @@ class TestDoctor:
         with pytest.raises(Unavailable, match="prepare"):
             service.get("acme/tasks", "a")
 
-    def test_a_right_that_is_missing_is_named(self, service: DynamoDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("operation", "part", "named"),
+        [
+            ("PutItem", "", "dynamodb:PutItem"),
+            ("GetItem", "-notes", "dynamodb:GetItem"),
+            ("BatchWriteItem", "", "dynamodb:BatchWriteItem"),
+            ("Query", "", "dynamodb:Query, dynamodb:Query on its indexes"),
+            ("Query", "IndexName", "dynamodb:Query on its indexes"),
+        ],
+    )
+    def test_a_right_that_is_missing_is_named(
+        self, backend: DynamoBackend, monkeypatch: pytest.MonkeyPatch, operation: str, part: str, named: str
+    ) -> None:
+        # Of two collections only one has an index.
+        schema = Schema([Collection("a", "tenant", ()), Collection("notes", "tenant", (Index("a", "b", "c"),))])
+        service = backend.database(schema)
+        service.prepare()
         call = service._client.call
 
-        def lacking(operation: str, *args: Any) -> Any:
-            if operation == "PutItem":
+        def lacking(called: str, payload: Any, *args: Any) -> Any:
+            if called == operation and part in str(payload) and "--collections" not in str(payload):
                 raise Refused(400, "AccessDeniedException", "not authorized", {})
-            return call(operation, *args)
+            return call(called, payload, *args)
 
         monkeypatch.setattr(service._client, "call", lacking)
         bad = [finding for finding in service.doctor() if not finding.ok]
-        assert [finding.name for finding in bad] == ["rights"]
-        assert "dynamodb:PutItem" in bad[0].detail
+        assert [(finding.name, finding.detail) for finding in bad] == [("rights", f"lacking: {named}")]
+        service.close()
 
     def test_a_clock_that_is_off_is_found(self, service: DynamoDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(service._client, "server_clock", lambda: 600.0)
