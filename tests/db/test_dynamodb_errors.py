@@ -1,5 +1,6 @@
 """DynamoDB's own errors, each provoked, and the doctor's findings with their remedies."""
 
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ from app.db import (
     open_database,
     where,
 )
-from app.db.backends import dynamodb_client
+from app.db.backends import dynamodb_client, dynamodb_collections
 from app.db.backends.dynamodb import DynamoDatabase
 from app.db.backends.dynamodb_errors import DynamoError, NotSent, Refused, ReplyLost, refusal, translate
 from app.db.errors import DatabaseError, InvalidDocument, NotFound, NotWritable, Throttled, TooLarge, Unauthorised
@@ -185,12 +186,18 @@ class TestAnswers:
     def test_real_refusals_mean_what_the_contract_says(self, service: DynamoDatabase) -> None:
         client, table = service._client, f"{service._prefix}-notes"
         key = {"~tenant": {"S": "acme"}, "~id": {"S": "a"}}
+        by_tenant = {
+            "KeyConditionExpression": "#t = :t",
+            "ExpressionAttributeNames": {"#t": "~tenant"},
+            "ExpressionAttributeValues": {":t": {"S": "acme"}},
+        }
         calls: list[tuple[str, dict[str, Any], type[DatabaseError]]] = [
             ("GetItem", {"TableName": f"{service._prefix}-none", "Key": key}, Unavailable),
             ("GetItem", {"TableName": table, "Key": {"~id": {"S": "a"}}}, InvalidDocument),
             ("PutItem", {"TableName": table, "Item": {**key, "x": {"S": "x" * 420_000}}}, TooLarge),
             ("PutItem", {"TableName": table, "Item": {**key, "x": {"N": "one"}}}, InvalidDocument),
             ("PutItem", {"TableName": table, "Item": {**key, "x": {"N": "1e300"}}}, InvalidDocument),
+            ("Query", {**by_tenant, "TableName": table, "IndexName": "no-such-index"}, Unavailable),
             ("NoSuchOperation", {}, Unavailable),
         ]
         for operation, payload, expected in calls:
@@ -223,6 +230,8 @@ class TestAnswers:
             ("ItemCollectionSizeLimitExceededException", "Collection size exceeded.", TooLarge),
             ("ValidationException", "Item size has exceeded the maximum allowed size", TooLarge),
             ("ValidationException", "One or more parameter values were invalid", InvalidDocument),
+            ("ValidationException", "The table does not have the specified index: name", Unavailable),
+            ("ValidationException", "Cannot read from backfilling global secondary index: name", Unavailable),
             ("ResourceInUseException", "Table is being created", Unavailable),
             ("ReplicatedWriteConflictException", "", NotWritable),
             ("SomethingNew", "", Unavailable),
@@ -355,6 +364,67 @@ class TestGrowing:
         assert ids_of(second, NOTES, query_of("name", where("kind").eq(1))) == ["c"]
         assert second.prepare() == []
         second.close()
+
+    def test_an_index_is_added_to_a_table_of_little_capacity_page_by_page(
+        self, backend: DynamoBackend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = backend.database(Schema([Collection("notes", "tenant", ())]))
+        fill(first, NOTES, {f"{n:02}": {"name": f"{n:02}"} for n in range(30)})
+        first.close()
+        service = backend.database(Schema([Collection("notes", "tenant", (Index("name"),))]), strict=True)
+        monkeypatch.setattr(dynamodb_collections, "_SCANNED_AT_ONCE", 8)
+        waited: list[float] = []
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=waited.append)
+        monkeypatch.setattr(dynamodb_collections, "time", clock)
+        call, call_all = service._client.call, service._client.call_all
+        busy = Refused(400, "ProvisionedThroughputExceededException", "", {})
+        pages: list[Any] = []
+
+        def little(operation: str, payload: Any, *args: Any) -> Any:
+            if operation == "Scan" and "-notes" in payload["TableName"]:
+                pages.append(payload.get("ExclusiveStartKey"))
+                if len(pages) in (2, 3, 5):
+                    raise busy
+            return call(operation, payload, *args)
+
+        def few(operation: str, payloads: Any, *args: Any) -> Any:
+            if operation != "UpdateItem":
+                return call_all(operation, payloads, *args)
+            done = call_all(operation, payloads[:5], *args)
+            return [*done, *[busy, *[NotSent("no time is left")] * 16][: len(payloads) - len(done)]]
+
+        monkeypatch.setattr(service._client, "call", little)
+        monkeypatch.setattr(service._client, "call_all", few)
+        service.prepare()
+        monkeypatch.undo()
+        assert pages[1] == pages[2] == pages[3] != pages[4] == pages[5]
+        assert len(pages) == 4 + 3  # 30 documents in pages of 8, three of them asked for in vain
+        assert len([wait for wait in waited if 1 <= wait <= 10]) >= 3 + 3 + 2
+        assert len(ids_of(service, NOTES, query_of("name"))) == 30
+        service.close()
+
+    def test_a_table_that_the_account_has_no_room_for_is_given_up_with_dynamodbs_words(
+        self, backend: DynamoBackend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service = backend.database(make_schema())
+        now = [0.0]
+
+        def sleep(seconds: float) -> None:
+            now[0] += seconds
+
+        monkeypatch.setattr(dynamodb_collections, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+        call = service._client.call
+
+        def full(operation: str, *args: Any) -> Any:
+            if operation == "CreateTable":
+                raise Refused(400, "LimitExceededException", "Subscriber limit exceeded: 2500 tables", {})
+            return call(operation, *args)
+
+        monkeypatch.setattr(service._client, "call", full)
+        with pytest.raises(Unavailable, match="2500 tables"):
+            service.prepare()
+        assert 200 < now[0] < 400
+        service.close()
 
     def test_a_write_that_was_held_up_beyond_all_bounds_is_given_its_keys(
         self, backend: DynamoBackend, service: DynamoDatabase, monkeypatch: pytest.MonkeyPatch
