@@ -91,9 +91,9 @@ SERVERS = (
     _mutant(
         "firestore",
         "tenants share one place",
-        "app/db/backends/firestore.py",
-        'return f"{self._root}/tenants/{encode_id(name.tenant)}" if name.tenant',
-        'return f"{self._root}/tenants/one" if name.tenant',
+        "app/db/backends/firestore_paths.py",
+        'return f"{self.root}/tenants/{encode_id(name.tenant)}" if name.tenant',
+        'return f"{self.root}/tenants/one" if name.tenant',
         ["TestTenants"],
     ),
     _mutant(
