@@ -157,9 +157,9 @@ SERVERS = (
     ),
     _mutant(
         "dynamodb",
-        "an unconditional write is sent again after a lost reply",
+        "a write that expects no revision is sent again after a lost reply",
         DYNAMODB,
-        'payload, "WRITE" if wanted is ANY else "IDEMPOTENT", deadline)\n                return token',
+        'payload, "IDEMPOTENT" if type(wanted) is str else "WRITE", deadline)\n                return token',
         'payload, "IDEMPOTENT", deadline)\n                return token',
         ["_faults.py::TestLostReplies", "_faults.py::TestInterference"],
     ),

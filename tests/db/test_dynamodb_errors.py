@@ -1,10 +1,13 @@
 """DynamoDB's own errors, each provoked, and the doctor's findings with their remedies."""
 
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 
 from app.db import (
     Collection,
@@ -19,7 +22,7 @@ from app.db import (
     open_database,
     where,
 )
-from app.db.backends import dynamodb_client
+from app.db.backends import dynamodb_client, dynamodb_collections
 from app.db.backends.dynamodb import DynamoDatabase
 from app.db.backends.dynamodb_errors import DynamoError, NotSent, Refused, ReplyLost, refusal, translate
 from app.db.errors import DatabaseError, InvalidDocument, NotFound, NotWritable, Throttled, TooLarge, Unauthorised
@@ -70,6 +73,39 @@ class TestConfiguration:
     def test_without_credentials_the_sentence_says_what_to_set(self, dynamodb_url: str, nobody: None) -> None:
         where = f"dynamodb://eu-central-1/t-none?endpoint={endpoint(dynamodb_url)}"
         assert "AWS_ACCESS_KEY_ID" in failing(where, Unauthorised)
+
+    def test_a_role_whose_token_file_is_missing_is_one_sentence(
+        self, dynamodb_url: str, nobody: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent")
+        monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/wherry")
+        where = f"dynamodb://eu-central-1/t-none?endpoint={endpoint(dynamodb_url)}"
+        assert "/nonexistent" in failing(where, Unauthorised)
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRoleWithWebIdentity"),
+            RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired."),
+        ],
+        ids=["refused", "expired"],
+    )
+    def test_whatever_keeps_a_roles_credentials_away_is_unauthorised(
+        self, dynamodb_url: str, nobody: None, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        def refresh() -> None:
+            raise error
+
+        monkeypatch.setattr(dynamodb_client.Target, "_source", SimpleNamespace(get_frozen_credentials=refresh))
+        where = f"dynamodb://eu-central-1/t-none?endpoint={endpoint(dynamodb_url)}"
+        assert str(error) in failing(where, Unauthorised)
+
+    def test_the_sdk_asks_for_a_roles_credentials_once_and_not_for_long(self, nobody: None) -> None:
+        made = dynamodb_client.Target("eu-central-1")._session.create_client("sts", region_name="eu-central-1")
+        config = made.meta.config
+        assert config.connect_timeout + config.read_timeout <= 2.5
+        assert config.retries["total_max_attempts"] == 1
+        made.close()
 
     def test_without_a_region_the_sentence_names_the_setting(self, dynamodb_url: str, nobody: None) -> None:
         where = f"dynamodb:///t-none?endpoint={endpoint(dynamodb_url)}"
@@ -150,12 +186,18 @@ class TestAnswers:
     def test_real_refusals_mean_what_the_contract_says(self, service: DynamoDatabase) -> None:
         client, table = service._client, f"{service._prefix}-notes"
         key = {"~tenant": {"S": "acme"}, "~id": {"S": "a"}}
+        by_tenant = {
+            "KeyConditionExpression": "#t = :t",
+            "ExpressionAttributeNames": {"#t": "~tenant"},
+            "ExpressionAttributeValues": {":t": {"S": "acme"}},
+        }
         calls: list[tuple[str, dict[str, Any], type[DatabaseError]]] = [
             ("GetItem", {"TableName": f"{service._prefix}-none", "Key": key}, Unavailable),
             ("GetItem", {"TableName": table, "Key": {"~id": {"S": "a"}}}, InvalidDocument),
             ("PutItem", {"TableName": table, "Item": {**key, "x": {"S": "x" * 420_000}}}, TooLarge),
             ("PutItem", {"TableName": table, "Item": {**key, "x": {"N": "one"}}}, InvalidDocument),
             ("PutItem", {"TableName": table, "Item": {**key, "x": {"N": "1e300"}}}, InvalidDocument),
+            ("Query", {**by_tenant, "TableName": table, "IndexName": "no-such-index"}, Unavailable),
             ("NoSuchOperation", {}, Unavailable),
         ]
         for operation, payload, expected in calls:
@@ -188,6 +230,8 @@ class TestAnswers:
             ("ItemCollectionSizeLimitExceededException", "Collection size exceeded.", TooLarge),
             ("ValidationException", "Item size has exceeded the maximum allowed size", TooLarge),
             ("ValidationException", "One or more parameter values were invalid", InvalidDocument),
+            ("ValidationException", "The table does not have the specified index: name", Unavailable),
+            ("ValidationException", "Cannot read from backfilling global secondary index: name", Unavailable),
             ("ResourceInUseException", "Table is being created", Unavailable),
             ("ReplicatedWriteConflictException", "", NotWritable),
             ("SomethingNew", "", Unavailable),
@@ -238,18 +282,34 @@ class TestDoctor:
         with pytest.raises(Unavailable, match="prepare"):
             service.get("acme/tasks", "a")
 
-    def test_a_right_that_is_missing_is_named(self, service: DynamoDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("operation", "part", "named"),
+        [
+            ("PutItem", "", "dynamodb:PutItem"),
+            ("GetItem", "-notes", "dynamodb:GetItem"),
+            ("BatchWriteItem", "", "dynamodb:BatchWriteItem"),
+            ("Query", "", "dynamodb:Query, dynamodb:Query on its indexes"),
+            ("Query", "IndexName", "dynamodb:Query on its indexes"),
+        ],
+    )
+    def test_a_right_that_is_missing_is_named(
+        self, backend: DynamoBackend, monkeypatch: pytest.MonkeyPatch, operation: str, part: str, named: str
+    ) -> None:
+        # Of two collections only one has an index.
+        schema = Schema([Collection("a", "tenant", ()), Collection("notes", "tenant", (Index("a", "b", "c"),))])
+        service = backend.database(schema)
+        service.prepare()
         call = service._client.call
 
-        def lacking(operation: str, *args: Any) -> Any:
-            if operation == "PutItem":
+        def lacking(called: str, payload: Any, *args: Any) -> Any:
+            if called == operation and part in str(payload) and "--collections" not in str(payload):
                 raise Refused(400, "AccessDeniedException", "not authorized", {})
-            return call(operation, *args)
+            return call(called, payload, *args)
 
         monkeypatch.setattr(service._client, "call", lacking)
         bad = [finding for finding in service.doctor() if not finding.ok]
-        assert [finding.name for finding in bad] == ["rights"]
-        assert "dynamodb:PutItem" in bad[0].detail
+        assert [(finding.name, finding.detail) for finding in bad] == [("rights", f"lacking: {named}")]
+        service.close()
 
     def test_a_clock_that_is_off_is_found(self, service: DynamoDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(service._client, "server_clock", lambda: 600.0)
@@ -304,6 +364,67 @@ class TestGrowing:
         assert ids_of(second, NOTES, query_of("name", where("kind").eq(1))) == ["c"]
         assert second.prepare() == []
         second.close()
+
+    def test_an_index_is_added_to_a_table_of_little_capacity_page_by_page(
+        self, backend: DynamoBackend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = backend.database(Schema([Collection("notes", "tenant", ())]))
+        fill(first, NOTES, {f"{n:02}": {"name": f"{n:02}"} for n in range(30)})
+        first.close()
+        service = backend.database(Schema([Collection("notes", "tenant", (Index("name"),))]), strict=True)
+        monkeypatch.setattr(dynamodb_collections, "_SCANNED_AT_ONCE", 8)
+        waited: list[float] = []
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=waited.append)
+        monkeypatch.setattr(dynamodb_collections, "time", clock)
+        call, call_all = service._client.call, service._client.call_all
+        busy = Refused(400, "ProvisionedThroughputExceededException", "", {})
+        pages: list[Any] = []
+
+        def little(operation: str, payload: Any, *args: Any) -> Any:
+            if operation == "Scan" and "-notes" in payload["TableName"]:
+                pages.append(payload.get("ExclusiveStartKey"))
+                if len(pages) in (2, 3, 5):
+                    raise busy
+            return call(operation, payload, *args)
+
+        def few(operation: str, payloads: Any, *args: Any) -> Any:
+            if operation != "UpdateItem":
+                return call_all(operation, payloads, *args)
+            done = call_all(operation, payloads[:5], *args)
+            return [*done, *[busy, *[NotSent("no time is left")] * 16][: len(payloads) - len(done)]]
+
+        monkeypatch.setattr(service._client, "call", little)
+        monkeypatch.setattr(service._client, "call_all", few)
+        service.prepare()
+        monkeypatch.undo()
+        assert pages[1] == pages[2] == pages[3] != pages[4] == pages[5]
+        assert len(pages) == 4 + 3  # 30 documents in pages of 8, three of them asked for in vain
+        assert len([wait for wait in waited if 1 <= wait <= 10]) >= 3 + 3 + 2
+        assert len(ids_of(service, NOTES, query_of("name"))) == 30
+        service.close()
+
+    def test_a_table_that_the_account_has_no_room_for_is_given_up_with_dynamodbs_words(
+        self, backend: DynamoBackend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service = backend.database(make_schema())
+        now = [0.0]
+
+        def sleep(seconds: float) -> None:
+            now[0] += seconds
+
+        monkeypatch.setattr(dynamodb_collections, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+        call = service._client.call
+
+        def full(operation: str, *args: Any) -> Any:
+            if operation == "CreateTable":
+                raise Refused(400, "LimitExceededException", "Subscriber limit exceeded: 2500 tables", {})
+            return call(operation, *args)
+
+        monkeypatch.setattr(service._client, "call", full)
+        with pytest.raises(Unavailable, match="2500 tables"):
+            service.prepare()
+        assert 200 < now[0] < 400
+        service.close()
 
     def test_a_write_that_was_held_up_beyond_all_bounds_is_given_its_keys(
         self, backend: DynamoBackend, service: DynamoDatabase, monkeypatch: pytest.MonkeyPatch

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +10,8 @@ import pytest
 
 from app.db import ABSENT, Conflict, Delete, NotFound, Put, Query, Unavailable, where
 from app.db.backends.dynamodb import DynamoDatabase
+from app.db.backends.dynamodb_errors import NotConfigured, NotSent, Refused
+from app.db.backends.dynamodb_signing import Credentials
 from app.db.errors import Throttled
 from tests.db.contract.given import NOTES, OTHERS, fill, make_schema
 from tests.db.dynamodb_fixtures import backend, dynamodb_url
@@ -88,10 +90,19 @@ class TestLostReplies:
         saved = service.save(NOTES, "a", {"n": 2, "_rev": rev})
         assert service.get(NOTES, "a")["_rev"] == saved["rev"]
 
-    def test_a_create_succeeds_once(self, service: DynamoDatabase, proxy: Proxy, fate: Fate) -> None:
-        proxy.decide = Once(fate)
-        saved = service.create(NOTES, "new", {"n": 2})
-        assert service.get(NOTES, "new")["_rev"] == saved["rev"]
+    def test_a_create_is_settled_by_its_token_and_not_sent_again(
+        self, service: DynamoDatabase, proxy: Proxy, fate: Fate
+    ) -> None:
+        proxy.decide = once = Once(fate)
+        if isinstance(fate, bytes):  # nothing stands there, which an applied and deleted document looks like, too
+            with pytest.raises(Unavailable) as caught:
+                service.create(NOTES, "new", {"n": 2})
+            assert caught.value.outcome == "unknown"
+            assert service.get_many(NOTES, ["new"]) == {}
+        else:
+            saved = service.create(NOTES, "new", {"n": 2})
+            assert service.get(NOTES, "new")["_rev"] == saved["rev"]
+        assert once.seen == 1
 
     def test_a_commit_succeeds_once(self, service: DynamoDatabase, proxy: Proxy, fate: Fate) -> None:
         rev = service.get(NOTES, "a")["_rev"]
@@ -159,6 +170,36 @@ class TestInterference:
             assert caught.value.outcome == "unknown"
             assert service.get(NOTES, "a")["n"] == 3
 
+    @pytest.mark.parametrize(
+        "create",
+        [
+            lambda service: service.create(NOTES, "new", {"n": 2}),
+            lambda service: service.commit([Put(NOTES, "new", {"n": 2}, ABSENT)]),
+        ],
+        ids=["create", "commit"],
+    )
+    def test_what_somebody_deleted_after_a_lost_reply_is_not_created_again(
+        self,
+        service: DynamoDatabase,
+        direct: DynamoDatabase,
+        proxy: Proxy,
+        create: Callable[[DynamoDatabase], object],
+    ) -> None:
+        def decide(operation: str, body: bytes) -> Fate:
+            proxy.decide = delete
+            return "drop the reply"
+
+        def delete(operation: str, body: bytes) -> Fate:
+            proxy.decide = lambda operation, body: "pass"
+            direct.delete(NOTES, "new")  # which is acknowledged
+            return "pass"
+
+        proxy.decide = decide
+        with pytest.raises(Unavailable) as caught:
+            create(service)
+        assert caught.value.outcome == "unknown"
+        assert direct.get_many(NOTES, ["new"]) == {}
+
     def test_a_request_that_arrives_late_changes_nothing_twice(
         self, service: DynamoDatabase, direct: DynamoDatabase, proxy: Proxy
     ) -> None:
@@ -200,6 +241,81 @@ class TestInterference:
             assert caught.value.outcome == "unknown"
         assert direct.get(OTHERS, "a")["n"] == 2
 
+    def test_credentials_that_end_after_a_lost_reply_do_not_make_the_outcome_known(
+        self, service: DynamoDatabase, direct: DynamoDatabase, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        target = service._client.target
+        credentials = target.credentials()
+        for collection, write in (
+            (NOTES, lambda rev: service.save(NOTES, "a", {"n": 2, "_rev": rev})),
+            (OTHERS, lambda rev: service.commit([Put(OTHERS, "a", {"n": 2}, rev), Put(NOTES, "b", {})])),
+            (OTHERS, lambda rev: service.delete(OTHERS, "a", rev)),
+        ):
+            rev = service.get(collection, "a")["_rev"]
+            left = [credentials]
+
+            def ended(left: list[Credentials] = left) -> Credentials:
+                if not left:
+                    raise NotConfigured("the role is gone")
+                return left.pop()
+
+            proxy.decide = Once("drop the reply")
+            monkeypatch.setattr(target, "credentials", ended)
+            with pytest.raises(Unavailable) as caught:
+                write(rev)
+            monkeypatch.undo()
+            assert caught.value.outcome == "unknown"
+            assert direct.get_many(collection, ["a"]).get("a", {}).get("_rev") != rev
+
+    def test_credentials_that_end_within_a_bulk_write_leave_each_document_its_answer(
+        self, service: DynamoDatabase, direct: DynamoDatabase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rev = service.get(NOTES, "a")["_rev"]
+        target = service._client.target
+        left = [target.credentials()] * 21  # one for looking at what is there
+
+        def ended() -> Credentials:
+            if not left:
+                raise NotConfigured("the role is gone")
+            return left.pop()
+
+        monkeypatch.setattr(target, "credentials", ended)
+        ids = [f"{n:02}" for n in range(40)]
+        outcomes = service.write_batch(NOTES, [{"_id": id, "_rev": rev} for id in ids], only_newer=True)
+        assert [outcome.error is None for outcome in outcomes] == [True] * 20 + [False] * 20
+        assert sorted(direct.get_many(NOTES, ids)) == ids[:20]
+
+    def test_an_outage_after_a_write_that_was_held_up_does_not_deny_the_write(
+        self, service: DynamoDatabase, direct: DynamoDatabase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry, writable = service._catalogue.registry, service._writable
+        late = [False]
+
+        def gone(name: Any) -> Any:
+            if late[0]:
+                raise NotSent("gone")
+            return writable(name)
+
+        def held_up(leased: Any) -> bool:
+            late[0] = True
+            return True
+
+        monkeypatch.setattr(service, "_writable", gone)
+        monkeypatch.setattr(registry, "late", held_up)
+        for write in (
+            lambda: service.save(NOTES, "b", {}),
+            lambda: service.commit([Put(NOTES, "c", {}), Put(OTHERS, "c", {})]),
+        ):
+            late[0] = False
+            with pytest.raises(Unavailable) as caught:
+                write()
+            assert caught.value.outcome == "unknown"
+        late[0] = False
+        outcomes = service.write_batch(NOTES, [{"_id": f"{n:03}"} for n in range(150)])
+        told = [outcome.error.outcome for outcome in outcomes if isinstance(outcome.error, Unavailable)]
+        assert told == ["unknown"] * 100 + [None] * 50
+        assert len(direct.get_many(NOTES, ["b", "c", *(f"{n:03}" for n in range(150))])) == 102
+
     def test_a_conflict_after_a_request_that_never_arrived_is_not_taken_for_ours(
         self, service: DynamoDatabase, direct: DynamoDatabase, proxy: Proxy
     ) -> None:
@@ -212,6 +328,49 @@ class TestInterference:
         proxy.decide = Once("close")
         with pytest.raises(Conflict):  # a commit's client token decides
             service.commit([Put(NOTES, "a", {"n": 2}, rev), Put(NOTES, "b", {})])
+
+
+class TestBulkWritesOfWhatIsNewer:
+    """What a copy does to a target that others write to."""
+
+    def test_what_somebody_creates_after_the_copy_looked_is_not_overwritten(
+        self, service: DynamoDatabase, direct: DynamoDatabase, proxy: Proxy
+    ) -> None:
+        copied = {"_id": "new", "_rev": service.get(NOTES, "a")["_rev"], "n": 1}
+        newer = direct.save(NOTES, "newer", {})["rev"]  # made later, so its token is the newer one
+
+        def overtake(operation: str, body: bytes) -> Fate:
+            if operation in WRITES:
+                proxy.decide = lambda operation, body: "pass"
+                direct.write_batch(NOTES, [{"_id": "new", "_rev": newer, "n": 2}], keep_revisions=True)
+            return "pass"
+
+        proxy.decide = overtake
+        (outcome,) = service.write_batch(NOTES, [copied], only_newer=True)
+        assert outcome.kept
+        assert direct.get(NOTES, "new") == {"_id": "new", "_rev": newer, "n": 2}
+
+    def test_a_small_table_takes_them_little_by_little(
+        self, service: DynamoDatabase, direct: DynamoDatabase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rev = service.get(NOTES, "a")["_rev"]
+        call_all = service._client.call_all
+        rounds = []
+
+        def no_time_for_most(operation: str, payloads: Any, *args: Any) -> Any:
+            if operation != "PutItem":
+                return call_all(operation, payloads, *args)
+            rounds.append(len(payloads))
+            busy = Refused(400, "ProvisionedThroughputExceededException", "", {})
+            done = call_all(operation, payloads[:40], *args)
+            return [*done, *([busy, NotSent("no time is left")] * len(payloads))[: len(payloads) - len(done)]]
+
+        monkeypatch.setattr(service._client, "call_all", no_time_for_most)
+        ids = [f"{n:03}" for n in range(120)]
+        outcomes = service.write_batch(NOTES, [{"_id": id, "_rev": rev} for id in ids], only_newer=True)
+        assert [(outcome.id, outcome.error) for outcome in outcomes] == [(id, None) for id in ids]
+        assert rounds == [100, 60, 20, 20]
+        assert len(direct.get_many(NOTES, ids)) == 120
 
 
 class TestThrottling:

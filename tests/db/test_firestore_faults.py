@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from google.auth.exceptions import DefaultCredentialsError
 
 from app.db import ABSENT, Check, Conflict, DatabaseService, Delete, NotFound, Put, Unavailable
 from tests.db.contract.given import NOTES, OTHERS, PEOPLE, body, make_schema
@@ -133,6 +134,39 @@ class TestLostReplies:
         assert [(one.error, one.rev) for one in outcomes] == [
             (None, document["_rev"]) for document in beside.get_many(NOTES, [f"{n}" for n in range(30)]).values()
         ]
+
+    def test_credentials_that_are_gone_then_do_not_make_the_outcome_known(
+        self, service: DatabaseService, beside: DatabaseService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rev = service.save(NOTES, "a", {"n": 0})["rev"]
+        client: Any = service._client  # type: ignore[attr-defined]
+        enter = client._enter
+        left: list[str] = []
+
+        def ended(end: float) -> Any:
+            if not left:
+                raise DefaultCredentialsError("gone")
+            left.pop()
+            return enter(end)
+
+        def once() -> None:
+            left[:] = ["to be connected again"] * 2
+            service.get_many(NOTES, ["a"])
+            left[:] = ["the call whose reply is lost"]
+            self.arm()
+
+        monkeypatch.setattr(client, "_enter", ended)
+        for write in (
+            lambda: service.save(NOTES, "b", {"n": 1}),  # then nobody can look what stands there
+            lambda: service.delete(NOTES, "a", rev),  # then it cannot be sent again
+        ):
+            once()
+            assert outcome_of(write) == "unknown"
+        once()
+        (outcome,) = service.write_batch(NOTES, [{"_id": "c"}])
+        assert isinstance(outcome.error, Unavailable)
+        assert outcome.error.outcome == "unknown"
+        assert sorted(beside.get_many(NOTES, ["a", "b", "c"])) == ["b", "c"]
 
 
 class TestLostRequests:

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from google.auth.exceptions import DefaultCredentialsError
 
-from app.db import Collection, DatabaseService, Index, Put, Query, Schema, where
+from app.db import Collection, DatabaseService, Index, Put, Query, Schema, Unavailable, where
 from app.db.backends import firestore_collections
 from app.db.backends.firestore_client import FirestoreClient
 from app.db.backends.firestore_fork import ForkGate
@@ -266,3 +267,26 @@ class TestIndexes:
             slow.commit([Put(NOTES, "one", {"name": "3", "status": "open"}), Put(OTHERS, "other", {})])
             slow.write_batch(NOTES, [{"_id": "bulk", "name": "4", "status": "open"}])
             assert ids_of(new, NOTES, replace(OPEN, limit=2)) == ["before", "saved", "one", "bulk"]
+
+    def test_an_outage_while_looking_back_does_not_deny_the_write(
+        self, service: DatabaseService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service.save(NOTES, "before", {})
+        registry: Any = service._registry  # type: ignore[attr-defined]
+        monkeypatch.setattr(registry, "late", lambda leased: True)
+
+        def gone(name: str) -> Any:
+            raise DefaultCredentialsError("gone")
+
+        monkeypatch.setattr(registry, "read", gone)
+        for write in (
+            lambda: service.save(NOTES, "a", {}),
+            lambda: service.commit([Put(NOTES, "b", {}), Put(OTHERS, "b", {})]),
+        ):
+            with pytest.raises(Unavailable) as caught:
+                write()
+            assert caught.value.outcome == "unknown"
+        (outcome,) = service.write_batch(NOTES, [{"_id": "c"}])
+        assert isinstance(outcome.error, Unavailable)
+        assert outcome.error.outcome == "unknown"
+        assert len(service.get_many(NOTES, ["a", "b", "c"])) == 3

@@ -13,6 +13,7 @@ from tests.db.firestore_fixtures import firestore_url
 from tests.servers import ROOT
 
 __all__ = ["couchdb_url", "dynamodb_url", "firestore_url"]
+pytestmark = pytest.mark.slow
 
 
 def run(backend: str, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":

@@ -14,8 +14,8 @@ and limits: docs/backends/dynamodb.md. How a collection lies there: dynamodb_lay
 """
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Protocol, Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlencode
 
 from app.db.backend import Backend
@@ -25,7 +25,7 @@ from app.db.backends.dynamodb_doctor import examine
 from app.db.backends.dynamodb_errors import DynamoError, translate
 from app.db.backends.dynamodb_layout import Table
 from app.db.backends.dynamodb_reading import Reader
-from app.db.backends.dynamodb_writing import Entry, Writer
+from app.db.backends.dynamodb_writing import BATCH, Entry, Writer
 from app.db.backends.newer import Expecting, write_newer
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable
@@ -35,9 +35,10 @@ from app.db.names import Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan
 from app.db.schema import Collection, CollectionScope, Index, Schema
-from app.db.writes import ABSENT, Expected, Outcome, Prepared
+from app.db.writes import Expected, Outcome, Prepared
 from app.errors import WherryError
 
+_D = TypeVar("_D", tuple[str, Portable], Expecting)
 _TABLES_LIMIT = 10_000
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{3,180}", re.ASCII)
 _NUMBERS: dict[str, Callable[[str], float]] = {
@@ -218,31 +219,54 @@ class DynamoDatabase(Backend):
         return tokens
 
     def _write_batch(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
-        table, leased = self._writable(name)
-        outcomes = self._writer.write_batch(table, name, documents, lambda: self._writable(name)[0])
-        self._catch_up([(name, id, leased) for id, _ in documents])
-        return outcomes
+        return self._in_steps(name, documents, self._writer.write_batch)
 
     def _write_newer(self, name: Name, documents: list[tuple[str, Portable]]) -> list[Outcome]:
-        def write(older: list[Expecting]) -> list[Outcome]:
-            table, leased = self._writable(name)
-            # A batch takes no conditions, so a document that is missing is put without one; what somebody creates
-            # under its id in the milliseconds between is replaced. Transactions would cost twice as much.
-            absent = [(id, portable) for id, portable, expect in older if expect is ABSENT]
-            outcomes = self._writer.write_batch(table, name, absent, lambda: self._writable(name)[0])
-            outcomes += self._writer.replace_many(table, name, [one for one in older if one[2] is not ABSENT])
-            self._catch_up([(name, id, leased) for id, _, _ in older])
-            return outcomes
+        # A batch takes no conditions, and a transaction costs twice as much: puts of their own, many under way at once.
+        return write_newer(
+            documents,
+            lambda ids: self._get_many(name, ids),
+            lambda older: self._in_steps(name, older, self._writer.replace_many),
+        )
 
-        return write_newer(documents, lambda ids: self._get_many(name, ids), write)
+    def _in_steps(
+        self, name: Name, documents: Sequence[_D], write: Callable[[Table, Name, Sequence[_D]], list[Outcome]]
+    ) -> list[Outcome]:
+        """Write in bulk, each step under the lease of the moment, as a long batch outlives one."""
+        outcomes: list[Outcome] = []
+        for start in range(0, len(documents), BATCH):
+            part = documents[start : start + BATCH]
+            try:
+                table, leased = self._writable(name)
+            except (DynamoError, Unavailable) as error:
+                if not start:
+                    raise
+                # The steps before have their outcomes.
+                failed = error if isinstance(error, Unavailable) else translate(error)
+                return outcomes + [Outcome(one[0], None, failed) for one in documents[start:]]
+            written = write(table, name, part)
+            try:
+                self._catch_up([(name, one[0], leased) for one in part])
+            except Unavailable as error:
+                written = [Outcome(one.id, None, one.error or error) for one in written]
+            outcomes += written
+        return outcomes
 
     def _catch_up(self, written: list[tuple[Name, str, Leased]]) -> None:
-        """Give documents the keys of indexes that were added while their write was held up beyond all bounds."""
-        for name, id, leased in written:
-            if self._catalogue.registry.late(leased):
-                table, _ = self._writable(name)
-                items = self._reader.items(table.name, [table.key(name, id)])
-                self._catalogue.fill(table, items, list(table.keys.values()))
+        """Give documents the keys of indexes that were added while their write was held up beyond all bounds.
+
+        They are written by now: where this fails, it is unknown whether lists by those indexes show them.
+        """
+        try:
+            for name, id, leased in written:
+                if self._catalogue.registry.late(leased):
+                    table, _ = self._writable(name)
+                    items = self._reader.items(table.name, [table.key(name, id)])
+                    self._catalogue.fill(table, items, list(table.keys.values()))
+        except (DynamoError, DatabaseError) as error:
+            raise Unavailable(
+                "DynamoDB did not answer after a write that was held up.", retry_after=2.0, outcome="unknown"
+            ) from error
 
     # Collections
 

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import botocore.session
 import orjson
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from app.db.backends.dynamodb_errors import DynamoError, NotConfigured, NotSent, Refused, ReplyLost, refusal
@@ -36,6 +37,7 @@ Answer = dict[str, Any]
 
 AT_ONCE: Final = 16
 _CONNECT_TIMEOUT = 1.0
+_CREDENTIALS_TIMEOUT = 1.5
 _FIRST_WAIT = 0.02
 _LONGEST_WAIT = 0.4
 _CONNECT_TRIES = 3
@@ -50,7 +52,16 @@ class Target:
 
     @cached_property
     def _session(self) -> Any:
-        return botocore.session.Session()
+        made = botocore.session.Session()
+        # Also for the clients that the SDK makes for itself to ask for a role's credentials: a request waits for those.
+        made.set_default_client_config(
+            Config(
+                connect_timeout=_CONNECT_TIMEOUT,
+                read_timeout=_CREDENTIALS_TIMEOUT,
+                retries={"total_max_attempts": 1, "mode": "standard"},
+            )
+        )
+        return made
 
     @cached_property
     def region(self) -> str:
@@ -110,8 +121,13 @@ class Target:
             return self._own
         try:
             frozen = self._source.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise NotConfigured(f"The AWS credentials cannot be had: {error}") from error
+        except NotConfigured:
+            raise
+        except Exception as error:
+            # Not only the SDK's own: a token's file that is missing, STS's refusals, what comes back expired.
+            raise NotConfigured(
+                f"The AWS credentials cannot be had; check the variables, the profile or the role: {error}"
+            ) from error
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
 
@@ -147,6 +163,8 @@ class Client:
             failed: DynamoError
             try:
                 return self._answer(self._exchange(operation, body, end), kind)
+            except NotConfigured as error:
+                failed, again = error, False
             except NotSent as error:
                 failed, again = error, tries < _CONNECT_TRIES
             except ReplyLost as error:
@@ -200,9 +218,14 @@ class Client:
             return [self._settled(operation, payloads[0], kind, end)]
         under_way: list[Connection | None] = []
         results: list[Answer | DynamoError | None] = []
+        unsigned: NotConfigured | None = None
         try:
             for body in bodies:
-                under_way.append(self._sent(operation, body, end))  # noqa: PERF401 - see finally
+                try:
+                    under_way.append(None if unsigned else self._sent(operation, body, end))
+                except NotConfigured as error:  # those that are under way have answers of their own
+                    unsigned = error
+                    under_way.append(None)
             for place, connection in enumerate(under_way):
                 results.append(None if connection is None else self._received(connection, kind, self._patience(end)))
                 if connection is not None:
@@ -213,7 +236,7 @@ class Client:
                 if connection is not None:
                     connection.close()
         return [
-            result if result is not None else self._settled(operation, payload, kind, end)
+            result if result is not None else unsigned or self._settled(operation, payload, kind, end)
             for payload, result in zip(payloads, results, strict=True)
         ]
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Self
 
-from app.db.backends.dynamodb_client import AT_ONCE, Client, Payload
+from app.db.backends.dynamodb_client import AT_ONCE, Answer, Client, Payload
 from app.db.backends.dynamodb_errors import CONDITION_FAILED, IN_USE, INVALID, NO_TABLE, DynamoError, Refused
 from app.db.backends.dynamodb_layout import INDEXES_AT_MOST, IndexKeys, Table, table_name
 from app.db.backends.dynamodb_values import Item, decode_item
@@ -22,8 +22,12 @@ from app.db.time_limit import unhurried
 _TABLE_PATIENCE = 300.0
 _INDEX_PATIENCE = 24 * 3_600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 5.0
+_CAPACITY_PAUSES: Final = (1.0, 10.0)
+_SCANNED_AT_ONCE: Final = 100
+"""Few, as a page that DynamoDB has no capacity for is read again."""
 _UNDER_CHANGE: Final = (IN_USE, "LimitExceededException")
 _ENTRY = {"#e": "entry"}
+_Ask = Callable[[Callable[[], Answer]], Answer]
 
 
 class Capacity:
@@ -168,19 +172,20 @@ class Collections:
         """See RegistryStore: give the documents their keys, then make the secondary indexes and wait for them."""
         table = Table(self._prefix, entry)
         keys = [table.keys[index] for index in added if index in table.keys]
+        # On a small provisioned table this takes as long as its capacity makes it: what was done is not begun again.
         part: list[Item] = []
-        for item in self._scan(table.name):
+        for item in self._scan(table.name, _SCANNED_AT_ONCE, _patiently):
             part.append(item)
             if len(part) == AT_ONCE:
-                self.fill(table, part, keys)
+                self.fill(table, part, keys, _patiently)
                 part = []
-        self.fill(table, part, keys)
+        self.fill(table, part, keys, _patiently)
         for key in keys:
             self._add_index(table.name, key)
 
-    def fill(self, table: Table, items: list[Item], keys: list[IndexKeys]) -> None:
+    def fill(self, table: Table, items: list[Item], keys: list[IndexKeys], ask: _Ask | None = None) -> None:
         """Give items the attributes of indexes that they lack. An item that somebody changed meanwhile is left alone:
-        whoever wrote it knew the indexes."""
+        whoever wrote it knew the indexes. ``ask`` may send what failed again."""
         changes = []
         for item in items:
             lacking: Item = {}
@@ -190,14 +195,28 @@ class Collections:
             lacking = {name: value for name, value in lacking.items() if item.get(name) != value}
             if lacking:
                 changes.append(_set_attributes(table.name, item, lacking))
-        for result in self._client.call_all("UpdateItem", changes, "IDEMPOTENT"):
-            if isinstance(result, DynamoError) and not _condition_failed(result):
-                raise result
+        (ask or _once)(lambda: self._change(changes))
 
-    def _scan(self, table: str) -> Iterator[Item]:
+    def _change(self, changes: list[Payload]) -> Answer:
+        """Send changes, and leave those that failed, with an error, in the list."""
+        results = zip(changes, self._client.call_all("UpdateItem", changes, "IDEMPOTENT"), strict=True)
+        failed = [
+            (change, result)
+            for change, result in results
+            if isinstance(result, DynamoError) and not _condition_failed(result)
+        ]
+        changes[:] = [change for change, _ in failed]
+        if failed:
+            # For those behind one that waited for capacity no time was left.
+            raise next((error for _, error in failed if _throttled(error)), failed[0][1])
+        return {}
+
+    def _scan(self, table: str, at_once: int = 0, ask: _Ask | None = None) -> Iterator[Item]:
         payload: Payload = {"TableName": table, "ConsistentRead": True}
+        if at_once:
+            payload["Limit"] = at_once
         while True:
-            answer = self._client.call("Scan", payload)
+            answer = (ask or _once)(lambda: self._client.call("Scan", payload))
             yield from answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return
@@ -217,7 +236,7 @@ class Collections:
             payload["AttributeDefinitions"] += _definitions(key)
         if keys:
             payload["GlobalSecondaryIndexes"] = [_index(key, self._capacity.of_index()) for key in keys]
-        _while_changing(lambda: self._client.call("CreateTable", payload, "IDEMPOTENT"), fine=IN_USE)
+        _while_changing(lambda: self._client.call("CreateTable", payload, "IDEMPOTENT"), _TABLE_PATIENCE, fine=IN_USE)
 
     def _add_index(self, table: str, key: IndexKeys) -> None:
         """Add a secondary index to a table and wait until it can be read. DynamoDB builds one at a time."""
@@ -232,7 +251,9 @@ class Collections:
                 "GlobalSecondaryIndexUpdates": [{"Create": _index(key, Capacity.of(described or {}).of_index())}],
             }
             # Two processes may add the same index: the second is told that it is there (or being made).
-            _while_changing(lambda: self._client.call("UpdateTable", payload, "IDEMPOTENT"), there="already exist")
+            _while_changing(
+                lambda: self._client.call("UpdateTable", payload, "IDEMPOTENT"), _INDEX_PATIENCE, there="already exist"
+            )
         self._wait(table, lambda found: index_states(found).get(key.name) == "ACTIVE", _INDEX_PATIENCE)
 
     def _await_table(self, table: str) -> dict[str, str]:
@@ -292,12 +313,35 @@ def _condition_failed(error: DynamoError) -> bool:
     return isinstance(error, Refused) and error.code == CONDITION_FAILED
 
 
-def _while_changing(change: Callable[[], object], *, fine: str = "", there: str = "") -> None:
-    """Ask for a change of a table, again while another change of it is under way.
+def _throttled(error: DynamoError) -> bool:
+    return isinstance(error, Refused) and error.passing
+
+
+def _once(ask: Callable[[], Answer]) -> Answer:
+    return ask()
+
+
+def _patiently(ask: Callable[[], Answer]) -> Answer:
+    """Ask, again as long as DynamoDB has no capacity for it."""
+    refused: DynamoError | None = None
+    for pause in _pauses(_INDEX_PATIENCE, *_CAPACITY_PAUSES):
+        try:
+            return ask()
+        except Refused as error:
+            if not error.passing:
+                raise
+            refused = error
+        time.sleep(pause)
+    raise refused or AssertionError
+
+
+def _while_changing(change: Callable[[], object], patience: float, *, fine: str = "", there: str = "") -> None:
+    """Ask for a change of a table, again while another change of it is under way, or the account has no room for it.
 
     Done is also what somebody else did meanwhile: refused with the code ``fine``, or with the words ``there``.
     """
-    for pause in _pauses(_INDEX_PATIENCE):
+    refused = ""
+    for pause in _pauses(patience):
         try:
             change()
             return
@@ -306,13 +350,14 @@ def _while_changing(change: Callable[[], object], *, fine: str = "", there: str 
                 return
             if error.code not in _UNDER_CHANGE:
                 raise
+            refused = error.message
         time.sleep(pause)
-    raise Unavailable("A table of DynamoDB is being changed by somebody else.", retry_after=60.0)
+    raise Unavailable(f"DynamoDB does not change a table at the moment: {refused}", retry_after=60.0)
 
 
-def _pauses(patience: float) -> Iterator[float]:
+def _pauses(patience: float, first: float = _FIRST_PAUSE, longest: float = _LONGEST_PAUSE) -> Iterator[float]:
     """Growing pauses that end when patience does."""
-    end, pause = time.monotonic() + patience, _FIRST_PAUSE
+    end, pause = time.monotonic() + patience, first
     while time.monotonic() < end:
         yield pause
-        pause = min(1.5 * pause, _LONGEST_PAUSE)
+        pause = min(1.5 * pause, longest)

@@ -1,11 +1,20 @@
 """The doctor's findings for DynamoDB."""
 
+from base64 import b64encode
 from typing import Final
 
 from app.db.backends.dynamodb_client import Client, Payload
 from app.db.backends.dynamodb_collections import Capacity, Collections, index_states
-from app.db.backends.dynamodb_errors import CONDITION_FAILED, NO_TABLE, DynamoError, NotConfigured, Refused, translate
-from app.db.backends.dynamodb_layout import INDEXES_AT_MOST, Table, table_name
+from app.db.backends.dynamodb_errors import (
+    CONDITION_FAILED,
+    INVALID,
+    NO_TABLE,
+    DynamoError,
+    NotConfigured,
+    Refused,
+    translate,
+)
+from app.db.backends.dynamodb_layout import INDEXES_AT_MOST, IndexKeys, Table, table_name
 from app.db.capabilities import Finding
 from app.db.errors import Unauthorised
 from app.db.index_registry import Entry
@@ -20,6 +29,8 @@ _NEVER: Final = {
     "ConditionExpression": "attribute_exists(#i) AND attribute_not_exists(#i)",
     "ExpressionAttributeNames": {"#i": "~id"},
 }
+# Refusals that a right was needed to get; that a table or index is missing is a finding of its own.
+_NO_MATTER: Final = (CONDITION_FAILED, NO_TABLE, INVALID)
 _NOBODY: Final = {"~tenant": {"S": "~doctor"}, "~id": {"S": "~doctor"}}
 
 
@@ -44,7 +55,8 @@ def examine(client: Client, collections: Collections, prefix: str, schema: Schem
     detail = f"{len(entries)} with the prefix {prefix!r} in {client.target.region}"
     findings.append(Finding("collections", bool(entries), detail, _NONE))
     findings += [_table(collections, prefix, entry) for entry in entries]
-    findings += [_rights(client, table_name(prefix, entry.name)) for entry in entries[:1]]
+    tables = sorted((Table(prefix, entry) for entry in entries), key=lambda table: not _readable_index(table))
+    findings += [_rights(client, table) for table in tables[:1]]
     lacking = [
         f"{declared.name}: {', '.join(index.name for index in indexes) or 'the collection'}"
         for declared in schema
@@ -91,27 +103,55 @@ def _table(collections: Collections, prefix: str, entry: Entry) -> Finding:
     return Finding(name, True, detail)
 
 
-def _rights(client: Client, table: str) -> Finding:
-    """Whether we may do what the application does, found by writes whose condition never holds."""
-    item: Payload = {"TableName": table, **_NEVER}
-    requests: list[tuple[str, Payload]] = [
-        ("PutItem", {**item, "Item": _NOBODY}),
-        ("DeleteItem", {**item, "Key": _NOBODY}),
-        ("UpdateItem", {**item, "Key": _NOBODY, "UpdateExpression": "REMOVE nothing"}),
-        ("ConditionCheckItem", {"TransactItems": [{"ConditionCheck": {**item, "Key": _NOBODY}}]}),
-        ("BatchGetItem", {"RequestItems": {table: {"Keys": [_NOBODY]}}}),
-        ("Scan", {"TableName": table, "Limit": 1}),
-        ("DescribeTable", {"TableName": table}),
+def _readable_index(table: Table) -> list[IndexKeys]:
+    """One of the secondary indexes that lists read, if there is any."""
+    return [table.keys[index] for index in table.entry.ready if index in table.keys][:1]
+
+
+def _rights(client: Client, table: Table) -> Finding:
+    """Whether we may do what the application does, found by reading what nobody has, and by writes that change nothing:
+    their condition never holds, or nothing is there to delete."""
+    at: Payload = {"TableName": table.name}
+    never: Payload = {**at, **_NEVER}
+    requests: list[tuple[str, str, Payload]] = [
+        ("GetItem", "", {**at, "Key": _NOBODY}),
+        ("Query", "", {**at, **_partition("~tenant", _NOBODY["~tenant"])}),
+        *(
+            ("Query", " on its indexes", {**at, "IndexName": keys.name, **_partition(keys.hash, _nobody_in(keys))})
+            for keys in _readable_index(table)
+        ),
+        ("PutItem", "", {**never, "Item": _NOBODY}),
+        ("DeleteItem", "", {**never, "Key": _NOBODY}),
+        ("UpdateItem", "", {**never, "Key": _NOBODY, "UpdateExpression": "REMOVE nothing"}),
+        ("ConditionCheckItem", "", {"TransactItems": [{"ConditionCheck": {**never, "Key": _NOBODY}}]}),
+        ("BatchGetItem", "", {"RequestItems": {table.name: {"Keys": [_NOBODY]}}}),
+        ("BatchWriteItem", "", {"RequestItems": {table.name: [{"DeleteRequest": {"Key": _NOBODY}}]}}),
+        ("Scan", "", {**at, "Limit": 1}),
+        ("DescribeTable", "", at),
     ]
     refused = []
-    for right, payload in requests:
+    for right, of, payload in requests:
         operation = "TransactWriteItems" if right == "ConditionCheckItem" else right
         try:
             client.call(operation, payload)
         except Refused as error:
             if isinstance(translate(error), Unauthorised):
-                refused.append(f"dynamodb:{right}")
-            elif error.code not in (CONDITION_FAILED, NO_TABLE) and "ConditionalCheckFailed" not in error.reasons:
+                refused.append(f"dynamodb:{right}{of}")
+            elif error.code not in _NO_MATTER and "ConditionalCheckFailed" not in error.reasons:
                 raise
-    detail = f"lacking: {', '.join(refused)}" if refused else "reading, writing and describing are allowed"
+    detail = f"lacking: {', '.join(refused)}" if refused else "reading, writing, listing and describing are allowed"
     return Finding("rights", not refused, detail, _RIGHTS_REMEDY)
+
+
+def _nobody_in(keys: IndexKeys) -> dict[str, str]:
+    return {"B": b64encode(b"~doctor").decode()} if keys.computed_hash else _NOBODY["~tenant"]
+
+
+def _partition(hash: str, value: dict[str, str]) -> Payload:
+    """A query's request for one item of a partition."""
+    return {
+        "KeyConditionExpression": "#h = :h",
+        "ExpressionAttributeNames": {"#h": hash},
+        "ExpressionAttributeValues": {":h": value},
+        "Limit": 1,
+    }

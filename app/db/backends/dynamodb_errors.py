@@ -50,6 +50,8 @@ _UNKNOWN_CALLER: Final = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+_NO_INDEX: Final = "does not have the specified index"
+_INDEX_BUILT: Final = "backfilling global secondary index"
 _OTHER_REGION: Final = "scoped to a valid region"
 _RIGHT: Final = re.compile(r"dynamodb:[A-Za-z]+")
 _NO_RIGHT: Final = frozenset({"AccessDeniedException", "AccessDenied", "NotAuthorized", "OptInRequired"})
@@ -187,7 +189,7 @@ def _translate_answer(error: Refused) -> DatabaseError:
         return Unauthorised(
             f"DynamoDB refuses this: the credentials lack {right} (see docs/backends/dynamodb.md).", retry_after=30.0
         )
-    if error.code == NO_TABLE:
+    if error.code == NO_TABLE or _NO_INDEX in error.message.lower():
         return Unavailable(
             "A table or index is missing in DynamoDB: check DYNAMODB_REGION and DYNAMODB_PREFIX,"
             " or run 'wherry db prepare'.",
@@ -197,6 +199,8 @@ def _translate_answer(error: Refused) -> DatabaseError:
         return Throttled("DynamoDB asks for fewer requests.", retry_after=1.0)
     if "TransactionConflict" in error.reasons:
         return Throttled("The same documents are being changed by too many others.", retry_after=1.0)
+    if _INDEX_BUILT in error.message.lower():
+        return Unavailable("An index of DynamoDB is still being built.", retry_after=30.0)
     if error.code in (INVALID, "ItemCollectionSizeLimitExceededException", CANCELLED):
         words = error.message.lower()
         if "size" in words and ("exceed" in words or "maximum" in words or "too large" in words):

@@ -1,13 +1,14 @@
 """Writing: each write is one request under its condition, and a reply that is lost is settled.
 
-A conditional write is sent again: its condition holds only once, and whose revision stands there afterwards tells whose
-it was. A commit carries a client token, by which DynamoDB knows a repetition for ten minutes. An unconditional write
-is never sent again once it may have been applied, for somebody else may have written meanwhile: its revision token is
-read. Where neither decides, the error says that the outcome is unknown.
+A write that expects a revision is sent again: that revision is gone once it was applied, and whose stands there
+afterwards tells whose it was. A commit carries a client token, by which DynamoDB knows a repetition for ten minutes.
+Any other write is not sent again while it may have been applied, not even a create: somebody else may have deleted what
+it made, and absence would let it in a second time. Its revision token is read. Where neither decides, the error says
+that the outcome is unknown.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from app.db.backends.dynamodb_client import Answer, Client, Payload
@@ -16,6 +17,7 @@ from app.db.backends.dynamodb_errors import (
     CONDITION_FAILED,
     INVALID,
     DynamoError,
+    NotSent,
     Refused,
     ReplyLost,
     translate,
@@ -31,7 +33,8 @@ from app.db.names import Name
 from app.db.writes import ABSENT, ANY, Expected, Outcome, Prepared
 
 _PUTS_AT_ONCE: Final = 25
-_BATCHES_AT_ONCE: Final = 4
+BATCH: Final = 4 * _PUTS_AT_ONCE
+"""Documents that are written in bulk under one deadline, which begins anew as long as some of them move on."""
 _FIRST_WAIT = 0.01
 _LONGEST_WAIT = 0.25
 _REV = {"#r": "~rev"}
@@ -64,17 +67,20 @@ class Writer:
         item = table.item(name, id, token, portable.body)
         deadline = self._client.deadline()
         wanted = expect
+        lost: ReplyLost | None = None
         while True:
             payload: Payload = {"TableName": table.name, "Item": item}
             if wanted is not ANY:
                 payload.update(_condition(wanted))
             try:
-                self._client.call("PutItem", payload, "WRITE" if wanted is ANY else "IDEMPOTENT", deadline)
+                self._client.call("PutItem", payload, "IDEMPOTENT" if type(wanted) is str else "WRITE", deadline)
                 return token
             except ReplyLost as error:
                 lost = error
-            except Refused as error:
-                if error.code != CONDITION_FAILED:
+            except DynamoError as error:
+                if not (isinstance(error, Refused) and error.code == CONDITION_FAILED):
+                    if lost is not None:
+                        raise lost from error
                     raise
                 if expect is not ANY and not error.after_loss:
                     raise Conflict([(name.path, id)]) from error
@@ -120,40 +126,45 @@ class Writer:
         self._transact(items, entries)
         return tokens
 
-    def write_batch(
-        self, table: Table, name: Name, documents: list[tuple[str, Portable]], renew: Callable[[], Table]
-    ) -> list[Outcome]:
-        """Create or replace in bulk, an answer for every document in order. ``renew`` answers the table anew."""
-        outcomes: list[Outcome] = []
-        step = _PUTS_AT_ONCE * _BATCHES_AT_ONCE
-        for start in range(0, len(documents), step):
-            puts = []
-            for id, portable in documents[start : start + step]:
-                token = new_token() if portable.rev is None else split_rev(portable.rev)[0]
-                puts.append(_Put(id, token, table.item(name, id, token, portable.body)))
-            outcomes += self._put_all(table, name, puts)
-            table = renew()
-        return outcomes
+    def write_batch(self, table: Table, name: Name, documents: Sequence[tuple[str, Portable]]) -> list[Outcome]:
+        """Create or replace up to BATCH documents in bulk, an answer for every one in order."""
+        puts = []
+        for id, portable in documents:
+            token = new_token() if portable.rev is None else split_rev(portable.rev)[0]
+            puts.append(_Put(id, token, table.item(name, id, token, portable.body)))
+        return self._put_all(table, name, puts)
 
     def replace_many(self, table: Table, name: Name, documents: Sequence[Expecting]) -> list[Outcome]:
-        """Replace each if it has the expected revision, keeping the token that comes with it; else Conflict."""
-        puts = []
-        payloads: list[Payload] = []
+        """Write each if it has the expected revision or is ABSENT, keeping the token that comes with it; else Conflict.
+
+        Those for which DynamoDB had no capacity are sent again, as long as it decides some of them by each deadline.
+        """
+        done: dict[str, Outcome] = {}
+        left: list[tuple[_Put, Payload]] = []
         for id, portable, expect in documents:
             token = split_rev(str(portable.rev))[0]
-            puts.append(_Put(id, token, table.item(name, id, token, portable.body)))
-            payloads.append({"TableName": table.name, "Item": puts[-1].item, **_condition(expect)})
-        outcomes: list[Outcome] = []
-        for put, result in zip(puts, self._client.call_all("PutItem", payloads, "WRITE"), strict=True):
-            if isinstance(result, ReplyLost):
-                outcomes += self._settled(table, name, [put], result).values()
-            elif isinstance(result, Refused) and result.code == CONDITION_FAILED:
-                outcomes.append(Outcome(put.id, None, Conflict([(name.path, put.id)])))
-            elif isinstance(result, DynamoError):
-                outcomes.append(Outcome(put.id, None, translate(result)))
-            else:
-                outcomes.append(Outcome(put.id, put.token))
-        return outcomes
+            put = _Put(id, token, table.item(name, id, token, portable.body))
+            left.append((put, {"TableName": table.name, "Item": put.item, **_condition(expect)}))
+        while left:
+            results = self._client.call_all("PutItem", [payload for _, payload in left], "WRITE")
+            sent, left = left, []
+            for (put, payload), result in zip(sent, results, strict=True):
+                if isinstance(result, NotSent) or (isinstance(result, Refused) and result.passing):
+                    left.append((put, payload))
+                done[put.id] = self._replaced(table, name, put, result)
+            if len(left) == len(sent):
+                break
+        return [done[id] for id, _, _ in documents]
+
+    def _replaced(self, table: Table, name: Name, put: _Put, result: Answer | DynamoError) -> Outcome:
+        """What became of a put that has a condition."""
+        if isinstance(result, ReplyLost):
+            return self._settled(table, name, [put], result)[put.id]
+        if isinstance(result, Refused) and result.code == CONDITION_FAILED:
+            return Outcome(put.id, None, Conflict([(name.path, put.id)]))
+        if isinstance(result, DynamoError):
+            return Outcome(put.id, None, translate(result))
+        return Outcome(put.id, put.token)
 
     def _alone(self, table: Table, write: Prepared) -> str | None:
         """A commit of one entry: a plain conditional write."""
@@ -190,15 +201,18 @@ class Writer:
     def _transact(self, items: list[Payload], entries: list[Entry]) -> None:
         """Send a transaction until it is decided. While others hold one of its documents, it is sent anew."""
         deadline, waits = self._client.deadline(), growing_waits(_FIRST_WAIT, _LONGEST_WAIT)
-        token = new_token()
+        token, lost = new_token(), False
         while True:
             payload = {"TransactItems": items, "ClientRequestToken": token}
             try:
                 self._client.call("TransactWriteItems", payload, "IDEMPOTENT", deadline)
                 return
-            except Refused as error:
-                if error.code != CANCELLED:
+            except DynamoError as error:
+                if not (isinstance(error, Refused) and error.code == CANCELLED):
+                    if lost and not isinstance(error, ReplyLost):
+                        raise ReplyLost(str(error), write=True) from error
                     raise
+                lost = lost or error.after_loss
                 failed = [
                     (entry.write.name.path, entry.write.id)
                     for entry, reason in zip(entries, error.reasons, strict=False)
@@ -208,15 +222,15 @@ class Writer:
                     raise Conflict(failed) from error
                 wait = next(waits)
                 if INVALID in error.reasons or "ValidationError" in error.reasons or time.monotonic() + wait > deadline:
-                    if error.after_loss:
+                    if lost:
                         raise ReplyLost(str(error), write=True) from error
                     raise
-                if not error.after_loss:
+                if not lost:
                     token = new_token()
             time.sleep(wait)
 
     def _put_all(self, table: Table, name: Name, puts: list[_Put]) -> list[Outcome]:
-        """Put up to a hundred items, what DynamoDB leaves over again, with growing waits while nothing moves."""
+        """Put up to BATCH items, what DynamoDB leaves over again, with growing waits while nothing moves."""
         done: dict[str, Outcome] = {}
         left = puts
         deadline, waits = self._client.deadline(), growing_waits(_FIRST_WAIT, _LONGEST_WAIT)

@@ -15,12 +15,15 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Final, Protocol, Self
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode
 
+from google.auth.exceptions import GoogleAuthError
+
 from app.db.backend import Backend
 from app.db.backends.firestore_client import FirestoreClient
 from app.db.backends.firestore_codec import decode_document, encode_id
 from app.db.backends.firestore_collections import Collections
 from app.db.backends.firestore_doctor import examine
 from app.db.backends.firestore_errors import DRIVER_ERRORS, translate
+from app.db.backends.firestore_messages import grpc
 from app.db.backends.firestore_paths import Paths, sealed
 from app.db.backends.firestore_reading import AT_MOST, Reader
 from app.db.backends.firestore_writing import Entry as WriteEntry
@@ -227,7 +230,14 @@ class FirestoreDatabase(Backend):
     def _write_expecting(self, name: Name, documents: list[Expecting]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for start in range(0, len(documents), _WRITE_AT_ONCE):
-            leased = self._writable(name)  # a long batch outlives a lease
+            try:
+                leased = self._writable(name)  # a long batch outlives a lease
+            except (grpc.RpcError, GoogleAuthError, Unavailable) as error:
+                if not start:
+                    raise
+                # The steps before have their outcomes.
+                failed = error if isinstance(error, Unavailable) else translate(error)
+                return outcomes + [Outcome(id, None, failed) for id, _, _ in documents[start:]]
             entries = [
                 WriteEntry(
                     name,
@@ -242,8 +252,11 @@ class FirestoreDatabase(Backend):
                 for id, portable, expect in documents[start : start + _WRITE_AT_ONCE]
             ]
             part = self._writer.write_many(entries, self._bulk_deadline)
+            try:
+                self._look_back([(leased, entry) for entry in entries])
+            except Unavailable as error:
+                part = [Outcome(one.id, None, one.error or error) for one in part]
             outcomes += part
-            self._look_back([(leased, entry) for entry in entries])
             if any(isinstance(one.error, Unavailable) and not isinstance(one.error, Throttled) for one in part):
                 # Each further part would wait as long as this one.
                 gone = Unavailable("Not sent, as Firestore did not answer for the documents before.", retry_after=2)
@@ -252,13 +265,21 @@ class FirestoreDatabase(Backend):
         return outcomes
 
     def _look_back(self, written: list[tuple[Leased, WriteEntry]]) -> None:
-        """Give documents the keys of new indexes if this process was held up for so long that it did not know them."""
-        for leased, entry in written:
-            if entry.portable is not None and self._registry.late(leased):
-                current = self._registry.read(entry.name.collection)
-                added = tuple(index for index in current.written if index not in entry.indexes) if current else ()
-                if added:
-                    self._registered.add_keys(entry.path, added)
+        """Give documents the keys of new indexes if this process was held up for so long that it did not know them.
+
+        They are written by now: where this fails, it is unknown whether lists by those indexes show them.
+        """
+        try:
+            for leased, entry in written:
+                if entry.portable is not None and self._registry.late(leased):
+                    current = self._registry.read(entry.name.collection)
+                    added = tuple(index for index in current.written if index not in entry.indexes) if current else ()
+                    if added:
+                        self._registered.add_keys(entry.path, added)
+        except (grpc.RpcError, GoogleAuthError, DatabaseError) as error:
+            raise Unavailable(
+                "Firestore did not answer after a write that was held up.", retry_after=2, outcome="unknown"
+            ) from error
 
     # Collections and their indexes
 

@@ -4,7 +4,8 @@ The client library's document classes are passed by, as they take most of a page
 and gRPC are used.
 
 - A call that failed for want of a connection is made once more if it only reads.
-- After a deadline the next call gets a new connection: a peer that vanished without a word would be waited for again.
+- After a deadline at which a connection had been silent for long, the next call gets a new one: a peer that vanished
+  without a word would be waited for again. A short deadline says nothing about the connection.
 - A fork waits for the calls in flight (firestore_fork.py); the child begins with a channel of its own.
 """
 
@@ -16,13 +17,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from app.db.backends.firestore_credentials import GoogleCredentials
 from app.db.backends.firestore_fork import fork_gate
 from app.db.backends.firestore_messages import STREAMING, grpc, message_classes
 
 T = TypeVar("T")
 
 HOST: Final = "firestore.googleapis.com:443"
-SCOPES: Final = ("https://www.googleapis.com/auth/datastore",)
 LARGEST_REQUEST: Final = 10 * 1024 * 1024
 _OPTIONS: Final = (
     # A channel of its own for each process and each time it is opened, not one out of gRPC's common pool.
@@ -38,15 +39,18 @@ _OPTIONS: Final = (
     ("SingleThreadedUnaryStream", 1),
 )
 _WAIT_BEFORE_AGAIN: Final = 0.05
+_LONG_SILENCE: Final = 0.9
+"""Seconds without an answer after which a line is given up."""
 
 
 @dataclass(eq=False)
 class _Line:
-    """A channel with its callables, and how many calls are being made on it."""
+    """A channel with its callables, how many calls are being made on it, and when it last brought an answer."""
 
     channel: Any
     calls: dict[str, Callable[..., Any]] = field(default_factory=dict)
     busy: int = 0
+    answered: float = 0.0
     retired: bool = False
 
     def callable(self, name: str) -> Callable[..., Any]:
@@ -72,7 +76,7 @@ class FirestoreClient:
     def __init__(self, project: str, database: str, *, emulator: str = "", credentials: str = "") -> None:
         self.root = f"projects/{project}/databases/{database}"
         self.emulator = emulator
-        self._credentials = credentials
+        self._credentials = GoogleCredentials(credentials)
         self._lock = threading.Lock()
         self._line: _Line | None = None
         self._foreign: list[_Line] = []
@@ -129,12 +133,16 @@ class FirestoreClient:
 
     def _call(self, name: str, request: Any, end: float) -> Any:
         with fork_gate:
-            line = self._enter()
+            line = self._enter(end)
+            began = time.monotonic()
             try:
-                return line.callable(name)(request, timeout=_left(end), metadata=self._metadata)
+                answer = line.callable(name)(request, timeout=_left(end), metadata=self._metadata)
             except grpc.RpcError as error:
-                self._note(line, error)
+                self._note(line, error, began)
                 raise
+            else:
+                line.answered = time.monotonic()
+                return answer
             finally:
                 self._leave(line)
 
@@ -143,29 +151,39 @@ class FirestoreClient:
     ) -> list[list[Any]]:
         """The whole answers. ``came`` gets the parts of the first as they come."""
         with fork_gate:
-            line = self._enter()
+            line = self._enter(end)
+            began = time.monotonic()
             started: list[Any] = []
+            answers: list[list[Any]] = [[] for _ in requests]
+            if came is not None:
+                came.clear()
+                answers[0] = came
             try:
                 make = line.callable(name)
                 started += [make(request, timeout=_left(end), metadata=self._metadata) for request in requests]
-                if came is None:
-                    return [list(answers) for answers in started]
-                came.clear()
-                came.extend(started[0])
-                return [came]
+                for parts, stream in zip(answers, started, strict=True):
+                    parts.extend(stream)
             except grpc.RpcError as error:
-                self._note(line, error)
+                if any(answers):
+                    line.answered = time.monotonic()
+                self._note(line, error, began)
                 raise
+            else:
+                line.answered = time.monotonic()
+                return answers
             finally:
-                for answers in started:
-                    answers.cancel()
+                for stream in started:
+                    stream.cancel()
                 self._leave(line)
 
-    def _enter(self) -> _Line:
+    def _enter(self, end: float) -> _Line:
+        """The line for a call that has to be over by ``end``."""
+        # Outside of the lock, as they may take long. Once found they are at hand.
+        credentials = None if self.emulator else self._credentials.get(end)
         with self._lock:
             line = self._line
             if line is None:
-                line = self._line = _Line(self._open())
+                line = self._line = _Line(self._open(credentials))
             line.busy += 1
         return line
 
@@ -176,38 +194,30 @@ class FirestoreClient:
         if over:
             line.channel.close()
 
-    def _note(self, line: _Line, error: grpc.RpcError) -> None:
-        """Retire the line after a deadline; calls that are being made on it end as they may."""
-        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+    def _note(self, line: _Line, error: grpc.RpcError, began: float) -> None:
+        """Retire the line after a deadline that was preceded by nothing but silence for long; calls that are being made
+        on it end as they may."""
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            return
+        if time.monotonic() - began >= _LONG_SILENCE and line.answered < began:
             with self._lock:
                 line.retired = True
                 if self._line is line:
                     self._line = None
 
-    def _open(self) -> Any:
+    def _open(self, credentials: Any) -> Any:
         if self.emulator:
             return grpc.insecure_channel(self.emulator, options=_OPTIONS)
-        from google.auth import default
-        from google.auth.exceptions import DefaultCredentialsError
         from google.auth.transport.grpc import secure_authorized_channel
         from google.auth.transport.requests import Request
-        from google.oauth2.service_account import Credentials
 
-        if self._credentials:
-            try:
-                credentials = Credentials.from_service_account_file(  # type: ignore[no-untyped-call]
-                    self._credentials, scopes=SCOPES
-                )
-            except (OSError, ValueError) as error:
-                raise DefaultCredentialsError(str(error)) from error  # type: ignore[no-untyped-call]
-        else:
-            credentials, _ = default(scopes=SCOPES)
         return secure_authorized_channel(  # type: ignore[no-untyped-call]
             credentials, Request(), HOST, options=_OPTIONS
         )
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
+        self._credentials.forget()
         if self._line is not None:
             self._foreign.append(self._line)  # closing or dropping it here could touch what belongs to the parent
         self._line = None

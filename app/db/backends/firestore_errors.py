@@ -7,6 +7,11 @@ from google.auth.exceptions import GoogleAuthError
 from app.db.backends.firestore_messages import grpc
 from app.db.errors import DatabaseError, InvalidDocument, Throttled, TooLarge, Unauthorised, Unavailable
 
+
+class CredentialsLateError(GoogleAuthError):
+    """Whether there are credentials was not known in time; nothing was sent."""
+
+
 DRIVER_ERRORS: Final[tuple[type[Exception], ...]] = (grpc.RpcError, GoogleAuthError)
 PRECONDITION: Final = frozenset(
     {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.NOT_FOUND}
@@ -52,6 +57,10 @@ def translate(error: Exception, outcome: Literal["unknown"] | None = None) -> Da
     """Our error for the driver's; ``outcome`` is for those after which a write's outcome is not known."""
     if isinstance(error, grpc.RpcError):
         return translate_status(error.code(), error.details() or "", outcome)
+    if isinstance(error, CredentialsLateError):
+        return Unavailable(
+            "Google's credentials did not come in time: check the network, and FIRESTORE_CREDENTIALS.", retry_after=2
+        )
     return Unauthorised(
         "There are no usable Google credentials: set FIRESTORE_CREDENTIALS or GOOGLE_APPLICATION_CREDENTIALS.",
         retry_after=60,

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from google.auth.exceptions import GoogleAuthError
+
 from app.db.backends.firestore_client import LARGEST_REQUEST, FirestoreClient
 from app.db.backends.firestore_codec import hint_of, parse_hint, put_fields, token_of
-from app.db.backends.firestore_errors import LOST, PRECONDITION, translate, translate_code, was_sent
+from app.db.backends.firestore_errors import DRIVER_ERRORS, LOST, PRECONDITION, translate, translate_code, was_sent
 from app.db.backends.firestore_messages import BatchWriteRequest, CommitRequest, grpc
 from app.db.documents import Portable, join_rev, new_token, split_rev
 from app.db.errors import Conflict, DatabaseError, NotFound, TooLarge
@@ -89,6 +91,10 @@ class Writer:
                     _rev_of(entry, result) if entry.token else None
                     for entry, result in zip(entries, answer.write_results, strict=True)
                 ]
+            except GoogleAuthError as error:  # nothing was sent, this time
+                if lost is not None:
+                    raise translate(lost, "unknown") from error
+                raise
             except grpc.RpcError as error:
                 code = error.code()
                 if code in LOST and was_sent(error):
@@ -128,7 +134,7 @@ class Writer:
                 _put_write(request.writes.add(), entry, _expected_time(entry))
             try:
                 answer = self._client.write("BatchWrite", request, time.monotonic() + seconds)
-            except grpc.RpcError as error:
+            except DRIVER_ERRORS as error:
                 done.update(self._settled_in_bulk(pending, error))
                 break
             for entry, result, status in zip(pending, answer.write_results, answer.status, strict=True):
@@ -143,15 +149,15 @@ class Writer:
             time.sleep(wait)
         return [done[entry.id] for entry in part]
 
-    def _settled_in_bulk(self, entries: list[Entry], error: grpc.RpcError) -> dict[str, Outcome]:
+    def _settled_in_bulk(self, entries: list[Entry], error: Exception) -> dict[str, Outcome]:
         """What became of documents whose answers did not come: their tokens tell, or it is not known."""
-        if not (error.code() in LOST and was_sent(error)):
+        if not (isinstance(error, grpc.RpcError) and error.code() in LOST and was_sent(error)):
             refused = translate(error)
             return {entry.id: Outcome(entry.id, None, refused) for entry in entries}
         unknown: DatabaseError = translate(error, "unknown")
         try:
             stored = self._read([entry.path for entry in entries], time.monotonic() + self._deadline)
-        except grpc.RpcError:
+        except DRIVER_ERRORS:
             stored = [None] * len(entries)
         return {
             entry.id: Outcome(entry.id, _rev_of(entry, one))
@@ -175,7 +181,7 @@ class Writer:
             return None
         try:
             stored = self._read([entry.path for entry in puts], end)
-        except grpc.RpcError:
+        except DRIVER_ERRORS:
             return None
         revs = {
             entry.token: _rev_of(entry, one)
