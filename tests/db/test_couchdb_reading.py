@@ -12,16 +12,13 @@ from app.db.backends.couchdb_errors import ReplyLost
 from app.db.backends.http_pool import Reply
 from app.db.documents import split_rev
 from tests.db.contract.given import NOTES, PEOPLE, fill, ids_of, make_schema
+from tests.db.couchdb_commits import stop_a_commit
 from tests.db.couchdb_fixtures import backend, couchdb_url
 from tests.db.couchdb_server import CouchBackend
 
 __all__ = ["backend", "couchdb_url"]
 
 OPEN = Query(where=(where("status").eq("open"),), order_by=("name",))
-
-
-class Stopped(BaseException):
-    """The process of a commit ends here."""
 
 
 @pytest.fixture
@@ -31,22 +28,6 @@ def service(backend: CouchBackend) -> Iterator[CouchDatabase]:
         fill(opened, NOTES, {f"{n:02}": {"status": "open", "name": f"{n:02}"} for n in range(20)})
         opened.save(PEOPLE, "a", {"name": "a"})
         yield opened
-
-
-def stop_a_commit(backend: CouchBackend, writes: list[Any], *, committed: bool) -> None:
-    """A commit whose process ends just before, or just after, it is decided: its intents stay."""
-    with closing(cast(CouchDatabase, backend.open(make_schema()))) as dying:
-        records: Any = dying._records
-        decide = records._decide
-
-        def stop(record: Any) -> bool:
-            if committed:
-                decide(record)
-            raise Stopped
-
-        records._decide = stop
-        with pytest.raises(Stopped):
-            dying.commit(writes)
 
 
 MOVES = [
