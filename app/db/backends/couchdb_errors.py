@@ -53,6 +53,17 @@ class HttpFailure(CouchError):
         """Whether the database, and not only the document, is missing."""
         return self.status == 404 and ("atabase" in self.reason or self.reason == "no_db_file")
 
+    @property
+    def no_room(self) -> bool:
+        """Whether the disk is full."""
+        words = f"{self.error} {self.reason}"
+        return self.status == 507 or "enospc" in words or "insufficient_storage" in words
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a write may have been applied in spite of this answer: a gateway speaks for a server that it lost."""
+        return self.status >= 500 and not self.no_room
+
 
 def failure(status: int, body: bytes, retry_after: str = "") -> HttpFailure:
     """The error that an answer stands for, whatever its body looks like."""
@@ -88,7 +99,8 @@ def translate(error: Exception) -> DatabaseError:
 
 
 def _translate_answer(error: HttpFailure) -> DatabaseError:
-    words = f"{error.error} {error.reason}"
+    if error.no_room:
+        return NotWritable("CouchDB has no room left on its disk.", retry_after=60.0)
     match error.status:
         case 401 if "not a server admin" in error.reason:
             return Unauthorised(
@@ -119,8 +131,4 @@ def _translate_answer(error: HttpFailure) -> DatabaseError:
             return InvalidDocument(f"CouchDB refuses it: {error.reason or error.error}")
         case 429:
             return Throttled("CouchDB asks for fewer requests.", retry_after=error.retry_after or 1.0)
-        case 507:
-            return NotWritable("CouchDB has no room left on its disk.", retry_after=60.0)
-    if "enospc" in words or "insufficient_storage" in words:
-        return NotWritable("CouchDB has no room left on its disk.", retry_after=60.0)
     return Unavailable("CouchDB failed to answer.", retry_after=error.retry_after or 2.0)
