@@ -152,7 +152,7 @@ class CouchDatabase(Backend):
         that nobody needs any more. Safe at any time, beside running processes.
         """
         try:
-            return self._records.recover(older=older, limit=10_000)
+            return self._records.recover(older=older)
         except self.driver_errors as error:
             raise self._translate(error) from error
 
@@ -169,7 +169,7 @@ class CouchDatabase(Backend):
     def abort_pending(self, since: str = "") -> str:
         """See Backend."""
         try:
-            records, mark = self._cells.records_since(since)
+            records, mark = self._cells.pending_since(since)
             for record in records:
                 self._records.settle(record)
         except self.driver_errors as error:
@@ -298,7 +298,7 @@ class CouchDatabase(Backend):
         self._sweeping = os.getpid()
         try:
             self._commits, self._swept = 0, now
-            self._records.recover()
+            self._records.sweep()
         except Unavailable:
             return  # the commit that brought us here is done; the next one tries again
         finally:

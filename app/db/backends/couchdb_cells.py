@@ -3,7 +3,7 @@
 Everything that is asked of several documents is one request for each database.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import quote
@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 BULK_TIMEOUT: Final = 15.0
 _TX: Final = "tx:"
+_PAGE: Final = 500
 
 
 def cell_of(stored: Document) -> Cell:
@@ -204,34 +205,57 @@ class Cells:
             raise _outage(error) from error
         return True
 
-    def list_records(self, limit: int) -> list[Record]:
-        """By id, which is by time."""
-        path = (
-            f"{self._collections.system}/_all_docs?include_docs=true&limit={limit}&startkey=%22tx:%22&endkey=%22tx:~%22"
-        )
-        try:
-            rows = self.session.json("GET", path, timeout=BULK_TIMEOUT)["rows"]
-        except HttpFailure as error:
-            if error.no_database:
-                return []
-            raise _outage(error) from error
-        except CouchError as error:
-            raise _outage(error) from error
+    def list_records(self, limit: int, after: str = "") -> list[Record]:
+        """One request; by id."""
+        start = f"{_TX}{after}\x00" if after else _TX
+        query = {"include_docs": True, "limit": limit, "start_key": start, "end_key": _TX + "~"}
+        answer = self._of_system("POST", "_all_docs", query)
+        rows = [] if answer is None else answer["rows"]
         return [_record(row["doc"]) for row in rows if row["doc"] is not None]
 
-    def records_since(self, mark: str) -> tuple[list[Record], str]:
-        """The records created or changed since ``mark`` ("": ever) that are still there, and the mark of now."""
-        path = f"{self._collections.system}/_changes?include_docs=true&since={mark or '0'}"
+    def pending_since(self, mark: str) -> tuple[list[Record], str]:
+        """The pending records that were created since ``mark`` ("": ever), and the mark of now.
+
+        Without a mark those that are there are listed, as the changes since ever tell every record there ever was. The
+        mark is taken first: what is created before that is in the list, unless it is decided and gone, and what is
+        created after that is told by the changes since.
+        """
+        if not mark:
+            info = self._of_system("GET", "")
+            return ([], "") if info is None else (list(self._pending()), str(info["update_seq"]))
+        found: list[Record] = []
+        while True:
+            query = f"_changes?include_docs=true&limit={_PAGE}&since={quote(mark, safe='')}"
+            answer = self._of_system("GET", query)
+            if answer is None:
+                return found, ""
+            rows = [row["doc"] for row in answer["results"] if row["id"].startswith(_TX) and not row.get("deleted")]
+            found += [record for record in map(_record, rows) if record.state == "pending"]
+            mark = str(answer["last_seq"])
+            if len(answer["results"]) < _PAGE:
+                return found, mark
+
+    def _pending(self) -> Iterator[Record]:
+        after = ""
+        while True:
+            page = self.list_records(_PAGE, after)
+            yield from (record for record in page if record.state == "pending")
+            if len(page) < _PAGE:
+                return
+            after = page[-1].tx
+
+    def _of_system(self, method: str, path: str, query: Any = None) -> Any:
+        """What the system database answers to a question; None if there is none."""
         try:
-            answer = self.session.json("GET", path, timeout=BULK_TIMEOUT)
+            return self.session.json(
+                method, f"{self._collections.system}/{path}", query, safe=True, timeout=BULK_TIMEOUT
+            )
         except HttpFailure as error:
             if error.no_database:
-                return [], mark
+                return None
             raise _outage(error) from error
         except CouchError as error:
             raise _outage(error) from error
-        rows = [row for row in answer["results"] if row["id"].startswith(_TX) and not row.get("deleted")]
-        return [_record(row["doc"]) for row in rows if row.get("doc") is not None], str(answer["last_seq"])
 
     def remove_records(self, records: Sequence[Record]) -> None:
         """One request."""
