@@ -340,12 +340,12 @@ class CouchDatabase(Backend):
 
     def _explain_absence(self, failed: HttpFailure) -> None:
         """Return if a document is absent, or its database is and may be; else raise."""
-        if failed.status != 404:
-            raise failed
+        if failed.no_document:
+            return
         if failed.no_database:
             self._forget()
-            if not self.create_missing:
-                raise failed
+        if not failed.no_database or not self.create_missing:
+            raise failed
 
     def _forget(self) -> None:
         self._databases.forget()

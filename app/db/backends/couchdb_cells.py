@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from app.db.backends.couchdb_collections import Collections, Table
-from app.db.backends.couchdb_errors import CouchError, HttpFailure, failure, translate
+from app.db.backends.couchdb_errors import CouchError, HttpFailure, failure, row_failure, translate
 from app.db.backends.couchdb_layout import (
     ABSENT_MARK,
     INTENT,
@@ -132,7 +132,7 @@ class Cells:
         try:
             found: Document = self.session.json("GET", f"{table.path}/{quote(key, safe='')}")
         except HttpFailure as error:
-            if error.status == 404 and not error.no_database:
+            if error.no_document:
                 return None
             raise
         return found
@@ -143,6 +143,9 @@ class Cells:
         answer = self.session.json("POST", f"{table.path}/_bulk_get", asked, safe=True, timeout=timeout)
         found = []
         for result in answer["results"]:
+            for leaf in result["docs"]:
+                if "ok" not in leaf and leaf["error"]["error"] != "not_found":
+                    raise row_failure(leaf["error"])
             leaves = [leaf["ok"] for leaf in result["docs"] if "ok" in leaf and "_deleted" not in leaf["ok"]]
             if leaves:
                 # More than one only where replication brought conflicts: CouchDB shows the highest revision.
@@ -152,6 +155,9 @@ class Cells:
     def revisions(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
         """CouchDB's revisions of the documents that exist."""
         answer = self.session.json("POST", f"{table.path}/_all_docs", {"keys": list(keys)}, safe=True)
+        for row in answer["rows"]:
+            if row.get("error", "not_found") != "not_found":
+                raise row_failure(row)
         return {
             row["id"]: row["value"]["rev"]
             for row in answer["rows"]
@@ -181,7 +187,7 @@ class Cells:
         try:
             return _record(self.session.json("GET", self._record_path(tx)))
         except HttpFailure as error:
-            if error.status == 404:
+            if error.no_document:
                 return None
             raise _outage(error) from error
         except CouchError as error:
@@ -320,8 +326,7 @@ def refused(row: dict[str, Any]) -> bool:
     error = row.get("error")
     if error is None or error == "conflict":
         return error is not None
-    status = {"forbidden": 403, "unauthorized": 401}.get(error, 500)
-    raise translate(HttpFailure(status, error, str(row.get("reason", ""))))
+    raise translate(row_failure(row))
 
 
 def _record(stored: Document) -> Record:

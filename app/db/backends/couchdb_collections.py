@@ -134,7 +134,7 @@ class Collections:
             try:
                 identity = self._identity(self.system)
             except HttpFailure as error:
-                if error.status != 404 or not (self._create_missing if create is None else create):
+                if not error.no_database or not (self._create_missing if create is None else create):
                     raise
                 self._create_database(self.system)
                 identity = self._identity(self.system)
@@ -220,7 +220,7 @@ class Collections:
         try:
             found: dict[str, Any] = self.session.json("GET", f"{self.system}/{quoted(_REGISTERED + collection)}")
         except HttpFailure as error:
-            if error.status == 404:
+            if error.no_document or error.no_database:
                 return None
             raise
         return found

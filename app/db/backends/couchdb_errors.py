@@ -51,7 +51,14 @@ class HttpFailure(CouchError):
     @property
     def no_database(self) -> bool:
         """Whether the database, and not only the document, is missing."""
-        return self.status == 404 and ("atabase" in self.reason or self.reason == "no_db_file")
+        told = "atabase" in self.reason or self.reason == "no_db_file"
+        return self.status == 404 and self.error == "not_found" and told
+
+    @property
+    def no_document(self) -> bool:
+        """Whether CouchDB itself says that the document, in a database that exists, is missing. A proxy's 404 is not
+        that, and nothing may be concluded from it."""
+        return self.status == 404 and self.error == "not_found" and self.reason in ("missing", "deleted")
 
     @property
     def no_room(self) -> bool:
@@ -75,6 +82,13 @@ def failure(status: int, body: bytes, retry_after: str = "") -> HttpFailure:
         told = {}
     wait = float(retry_after) if retry_after.isdigit() else None
     return HttpFailure(status, str(told.get("error", "")), str(told.get("reason", ""))[:300], wait)
+
+
+def row_failure(row: dict[str, Any]) -> HttpFailure:
+    """The error that CouchDB's answer for one document of several stands for."""
+    error = str(row["error"])
+    status = {"forbidden": 403, "unauthorized": 401}.get(error, 500)
+    return HttpFailure(status, error, str(row.get("reason", "")))
 
 
 def translate(error: Exception) -> DatabaseError:
@@ -122,6 +136,10 @@ def _translate_answer(error: HttpFailure) -> DatabaseError:
             return Unauthorised(
                 "CouchDB refuses this: the user of COUCHDB_USER lacks a right (see docs/backends/couchdb.md).",
                 retry_after=30.0,
+            )
+        case 404 if error.error != "not_found":
+            return Unavailable(
+                "What answered is not CouchDB: check COUCHDB_URL, and the proxy that may be there.", retry_after=5.0
             )
         case 404:
             return Unavailable("A database or index is missing in CouchDB: run 'wherry db prepare'.", retry_after=30.0)

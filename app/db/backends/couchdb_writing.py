@@ -17,7 +17,7 @@ import orjson
 
 from app.db.backends.couchdb_cells import BULK_TIMEOUT, Cells, not_stored
 from app.db.backends.couchdb_collections import Table
-from app.db.backends.couchdb_errors import CouchError, HttpFailure, ReplyLost, failure, translate
+from app.db.backends.couchdb_errors import CouchError, HttpFailure, ReplyLost, failure, row_failure, translate
 from app.db.backends.couchdb_layout import (
     INTENT,
     TOKEN,
@@ -134,7 +134,7 @@ class Writer:
         failed = failure(reply.status, reply.body, reply.header(b"retry-after"))
         if failed.in_doubt:
             raise ReplyLost(str(failed), write=True) from failed
-        if failed.status == 409 or (failed.status == 404 and not failed.no_database):
+        if failed.status == 409 or failed.no_document:
             return None
         raise failed
 
@@ -268,9 +268,7 @@ class Writer:
                 _, _, id, key, token, _ = target
                 outcomes[id] = Outcome(id, f"{token}.{make_hint(row['rev'], token, key, target.table.seed)}")
             elif row.get("error") != "conflict":
-                status = {"forbidden": 403, "unauthorized": 401}.get(row["error"], 500)
-                refused = translate(HttpFailure(status, row["error"], str(row.get("reason", ""))))
-                outcomes[target.id] = Outcome(target.id, None, refused)
+                outcomes[target.id] = Outcome(target.id, None, translate(row_failure(row)))
         return False
 
     def _alone(self, target: Target, only_newer: bool) -> Outcome:
