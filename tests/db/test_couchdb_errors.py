@@ -252,9 +252,8 @@ def test_a_record_is_not_missing_where_its_database_is(backend: CouchBackend) ->
         assert service._cells.read_record("never") is None
 
 
-@pytest.mark.parametrize("many", ["get_many", "read_together"])
 def test_an_error_in_the_place_of_one_document_of_several_is_an_outage(
-    backend: CouchBackend, monkeypatch: pytest.MonkeyPatch, many: str
+    backend: CouchBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(cast(CouchDatabase, backend.open(make_schema()))) as service:
         service.save(NOTES, "a", {})
@@ -268,7 +267,4 @@ def test_an_error_in_the_place_of_one_document_of_several_is_an_outage(
 
         monkeypatch.setattr(service.session, "request", request)
         with pytest.raises(Unavailable):
-            if many == "get_many":
-                service.get_many(NOTES, ["a", "b"])
-            else:
-                service.read_together([(NOTES, "a"), (NOTES, "b")])
+            service.get_many(NOTES, ["a", "b"])
