@@ -19,7 +19,7 @@ from zlib import crc32
 
 import couchdb
 
-from app.db.backends.couchdb_errors import HttpFailure, failure
+from app.db.backends.couchdb_errors import HttpFailure, failure, row_failure
 from app.db.backends.couchdb_http import Session
 from app.db.backends.couchdb_layout import SYSTEM, design_document, design_name, quoted
 from app.db.capabilities import CollectionInfo
@@ -71,6 +71,11 @@ class Table:
 def quoted_design(index: Index | None) -> str:
     """The path of an index's design document within its database."""
     return "_design/" + quoted(design_name(index).removeprefix("_design/"))
+
+
+def index_name(index: Index | None) -> str:
+    """An index, in words."""
+    return "without fields" if index is None else f"on {index.name}"
 
 
 class Collections:
@@ -165,31 +170,35 @@ class Collections:
             entry = entries.get(declared.name)
             if entry is not None and entry["scope"] != declared.scope:
                 raise InvalidQuery(f"exists and belongs to the {entry['scope']}", name=declared.name)
-            there = entry["indexes"] if entry is not None else {}
-            missing = [index for index in declared.indexes if design_name(index) not in there]
-            if entry is None:
+            there = None if entry is None else self._there(declared, entry)
+            if there is None:
                 done.append(f"collection {declared.name}: created")
-            done += [f"collection {declared.name}: index on {index.name} created" for index in missing]
+            missing = [index for index in (None, *declared.indexes) if index not in (there or ())]
+            done += [
+                f"collection {declared.name}: index {index_name(index)} created"
+                for index in missing
+                if index is not None or there is not None
+            ]
             if dry_run:
                 continue
-            if entry is None or self._lacks(entry, declared):
+            if missing:
                 self._grow(declared)
-            for index in declared.indexes:  # after a bulk load, an index that is there may be far behind
+            for index in (None, *declared.indexes):  # after a bulk load, an index that is there may be far behind
                 path = self._path(declared.name)
                 view = f"{path}/{quoted_design(index)}/_view/rows?limit=0&reduce=false"
                 self._wait_for(view)
         if not dry_run:
-            self.system_database(create=True)
+            self._admit(self.system_database(create=True))
             self.forget()
         return done
 
     def building(self, declared: Collection) -> list[str]:
-        """Names of the declared indexes that do not cover every document yet."""
+        """The indexes, in words, that do not cover every document yet."""
         behind = []
-        for index in declared.indexes:
+        for index in (None, *declared.indexes):
             answer = self.session.json("GET", f"{self._path(declared.name)}/{quoted_design(index)}/_info")
             if answer["view_index"].get("updates_pending", {}).get("total", 0) > 1_000:
-                behind.append(index.name)
+                behind.append(index_name(index))
         return behind
 
     def info(self, collection: str) -> dict[str, Any]:
@@ -198,6 +207,20 @@ class Collections:
         return found
 
     # Within
+
+    def _there(self, declared: Collection, entry: dict[str, Any]) -> set[Index | None] | None:
+        """Those of a collection's indexes that are registered and in its database; None if that is not there."""
+        designs: dict[str, Index | None] = {design_name(index): index for index in (None, *declared.indexes)}
+        try:
+            rows = self.session.json(
+                "POST", f"{self._path(declared.name)}/_all_docs", {"keys": list(designs)}, safe=True
+            )["rows"]
+        except HttpFailure as error:
+            if error.no_database:
+                return None
+            raise
+        found = {row["id"] for row in rows if "error" not in row and not row["value"].get("deleted")}
+        return {index for design, index in designs.items() if design in found and design in entry["indexes"]}
 
     def _wait_for(self, view: str) -> None:
         """Until an index is built, for an hour at most. After a minute CouchDB gives up its answer, and builds on; a
@@ -246,9 +269,10 @@ class Collections:
         self.system_database(create=True)
         self._create_database(path)
         indexes: Sequence[Index | None] = (None, *declared.indexes)
-        self.session.json(
-            "POST", f"{path}/_bulk_docs", {"docs": [design_document(index) for index in indexes]}, timeout=_SLOW
-        )
+        designs = {"docs": [design_document(index) for index in indexes]}
+        for row in self.session.json("POST", f"{path}/_bulk_docs", designs, timeout=_SLOW):
+            if row.get("error", "conflict") != "conflict":
+                raise row_failure(row)
         added = {design_name(index): [] if index is None else list(index.fields) for index in indexes}
         while True:
             entry = self._entry(declared.name) or {"scope": declared.scope, "indexes": {}}
@@ -264,13 +288,26 @@ class Collections:
     def _create_database(self, path: str) -> None:
         try:
             self.server.resource.put_json(path[1:], **({} if self._copies else {"n": 1}))
-            if self._member:
-                members = {"members": {"names": [self._member], "roles": []}, "admins": {"names": [], "roles": []}}
-                self.server.resource(path[1:]).put_json("_security", members)
         except HttpFailure as error:
             # 412: it is there. 500 beside a creation of the same name by somebody else: asking for it decides.
             if error.status not in (412, 500):
                 raise
+            if error.status == 500:
+                return
+        self._admit(path)
+
+    def _admit(self, path: str) -> None:
+        """Let the member use a database whose ``_security`` nobody has set yet: that of a new one, or of one whose
+        creation was cut off."""
+        if not self._member:
+            return
+        security = self.session.json("GET", f"{path}/_security")
+        for part in ("members", "admins"):
+            told = security.get(part, {})
+            if told.get("names") or set(told.get("roles", ())) - {"_admin"}:
+                return
+        members = {"members": {"names": [self._member], "roles": []}, "admins": {"names": [], "roles": []}}
+        self.session.json("PUT", f"{path}/_security", members)
 
     def _identity(self, path: str) -> tuple[int, int]:
         """The seed of a database's hints, and how many copies of a document it keeps."""
