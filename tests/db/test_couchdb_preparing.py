@@ -7,12 +7,14 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from app.db import Collection, Index, Query, Schema, Unavailable
+from app.db import Collection, Index, InvalidQuery, Query, Schema, Unavailable
+from app.db.backends import couchdb_collections
 from app.db.backends.couchdb import CouchDatabase
 from app.db.backends.couchdb_http import Session
 from app.db.backends.couchdb_layout import design_name
 from app.db.backends.http_pool import Reply
 from app.db.errors import Unauthorised
+from app.db.names import parse_name
 from tests.db.couchdb_fixtures import backend, couchdb_url
 from tests.db.couchdb_server import CouchBackend
 
@@ -42,6 +44,53 @@ def service(backend: CouchBackend) -> Iterator[CouchDatabase]:
 
 def remove_design(session: Session, path: str) -> None:
     session.json("DELETE", f"{path}?rev={session.json('GET', path)['_rev']}")
+
+
+def test_a_process_learns_of_an_index_that_is_prepared_after_its_first_use(
+    backend: CouchBackend, service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = schema("name", "kind", "size")
+    now = [1_000.0]
+    monkeypatch.setattr(couchdb_collections, "monotonic", lambda: now[0])
+    by_size = Query(order_by=("size",))
+    service.save(BOATS, "a", {"name": "a", "size": 1})
+    with (
+        closing(cast(CouchDatabase, backend.open(declared, create_missing=False, strict=True))) as running,
+        closing(backend.open(declared, create_missing=False)) as other,
+    ):
+        with pytest.raises(InvalidQuery, match="no declared index"):
+            running.query(BOATS, by_size)
+        other.prepare()
+        now[0] += 5
+        with pytest.raises(InvalidQuery):
+            running.query(BOATS, by_size)
+        now[0] += 5
+        assert [found["_id"] for found in running.query(BOATS, by_size).documents] == ["a"]
+        assert running._databases.find("boats") is running._databases.find("boats")
+        now[0] += 3_600
+        assert not running._places[parse_name(BOATS)].table.outdated
+
+
+def test_a_new_index_is_registered_when_it_is_built(
+    backend: CouchBackend, service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = design_name(Index("size"))
+    registered: list[bool] = []
+    with closing(cast(CouchDatabase, backend.open(schema("name", "kind", "size"), create_missing=False))) as other:
+        send = other.session.request
+
+        def request(method: str, path: str, *args: Any, **kwargs: Any) -> Reply:
+            reply: Reply = send(method, path, *args, **kwargs)
+            if new in path and "/_view/" in path:
+                (entry,) = service._databases.registered()
+                registered.append(new in entry["indexes"])
+            return reply
+
+        monkeypatch.setattr(other.session, "request", request)
+        other.prepare()
+    assert registered[0] is False
+    (entry,) = service._databases.registered()
+    assert new in entry["indexes"]
 
 
 @pytest.mark.parametrize(("index", "named"), [(Index("name"), "on name"), (None, "without fields")])

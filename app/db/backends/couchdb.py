@@ -354,6 +354,9 @@ class CouchDatabase(Backend):
 
     def _indexes(self, name: Name) -> tuple[Index, ...]:
         place = self._places.get(name) or self._place(name)
+        if place is not None and place.table.outdated:
+            self._forget()
+            place = self._place(name)
         if place is not None:
             return place.table.indexes
         declared = self.schema.get(name.collection)

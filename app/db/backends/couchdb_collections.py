@@ -12,6 +12,7 @@ HEAD before it answers, which would double the cost of a get.
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from time import monotonic, sleep
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ _REGISTERED: Final = "collection:"
 _BUILD_TIMEOUT: Final = 3_600.0
 _PAUSE: Final = 0.5
 _SLOW: Final = 30.0
+_LOOK_AGAIN: Final = 10.0
 
 
 class _PackageSession:
@@ -54,7 +56,9 @@ class _PackageSession:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A collection as it is in CouchDB: the path of its database, its indexes, and the seed of its hints."""
+    """A collection as it is in CouchDB: the path of its database, its indexes, and the seed of its hints.
+
+    ``until`` is when to look again, by the monotonic clock: soon, while a declared index is missing."""
 
     name: str
     scope: CollectionScope
@@ -62,6 +66,12 @@ class Table:
     path: str
     seed: int
     copies: int = 1
+    until: float = inf
+
+    @property
+    def outdated(self) -> bool:
+        """Whether there may be more indexes by now."""
+        return self.until < inf and monotonic() >= self.until
 
     def view(self, index: Index | None) -> str:
         """The path of an index's view."""
@@ -108,7 +118,7 @@ class Collections:
     def look(self, collection: str) -> Table | None:
         """The collection, or None where it does not exist."""
         table = self._known.get(collection)
-        if table is not None:
+        if table is not None and not table.outdated:
             return table
         entry = self._entry(collection)
         if entry is None:
@@ -182,11 +192,9 @@ class Collections:
             if dry_run:
                 continue
             if missing:
-                self._grow(declared)
-            for index in (None, *declared.indexes):  # after a bulk load, an index that is there may be far behind
-                path = self._path(declared.name)
-                view = f"{path}/{quoted_design(index)}/_view/rows?limit=0&reduce=false"
-                self._wait_for(view)
+                self._grow(declared, built=True)
+            else:
+                self._build(declared)  # after a bulk load, an index that is there may be far behind
         if not dry_run:
             self._admit(self.system_database(create=True))
             self.forget()
@@ -222,6 +230,10 @@ class Collections:
         found = {row["id"] for row in rows if "error" not in row and not row["value"].get("deleted")}
         return {index for design, index in designs.items() if design in found and design in entry["indexes"]}
 
+    def _build(self, declared: Collection) -> None:
+        for index in (None, *declared.indexes):
+            self._wait_for(f"{self._path(declared.name)}/{quoted_design(index)}/_view/rows?limit=0&reduce=false")
+
     def _wait_for(self, view: str) -> None:
         """Until an index is built, for an hour at most. After a minute CouchDB gives up its answer, and builds on; a
         proxy before it may give up too."""
@@ -255,16 +267,19 @@ class Collections:
         path = self._path(collection)
         known = {design_name(Index(*fields)): Index(*fields) for fields in entry["indexes"].values() if fields}
         indexes = tuple(index for design, index in known.items() if design in entry["indexes"])
-        table = Table(collection, entry["scope"], indexes, path, *self._identity(path))
+        declared = self._schema.get(collection)
+        until = monotonic() + _LOOK_AGAIN if declared and self._lacks(entry, declared) else inf
+        table = Table(collection, entry["scope"], indexes, path, *self._identity(path), until)
         self._known[collection] = table
         return table
 
-    def _grow(self, declared: Collection) -> dict[str, Any]:
-        """Create the database and the indexes that are missing, then register them; answers the entry."""
+    def _grow(self, declared: Collection, *, built: bool = False) -> dict[str, Any]:
+        """Create the database and the indexes that are missing, and register them, once they are ``built`` if that is
+        asked for, as running processes use what is registered; answers the entry."""
         with unhurried():
-            return self._grown(declared)
+            return self._grown(declared, built)
 
-    def _grown(self, declared: Collection) -> dict[str, Any]:
+    def _grown(self, declared: Collection, built: bool) -> dict[str, Any]:
         path = self._path(declared.name)
         self.system_database(create=True)
         self._create_database(path)
@@ -273,6 +288,8 @@ class Collections:
         for row in self.session.json("POST", f"{path}/_bulk_docs", designs, timeout=_SLOW):
             if row.get("error", "conflict") != "conflict":
                 raise row_failure(row)
+        if built:
+            self._build(declared)
         added = {design_name(index): [] if index is None else list(index.fields) for index in indexes}
         while True:
             entry = self._entry(declared.name) or {"scope": declared.scope, "indexes": {}}
