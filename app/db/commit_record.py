@@ -120,7 +120,7 @@ class Store(Protocol):
         ...
 
     def list_records(self, limit: int, after: str = "") -> list[Record]:
-        """The first records behind ``after``, by ``tx``, which is by time."""
+        """The first records behind ``after``, by ``tx``, which is by time; fewer than ``limit`` if these are all."""
         ...
 
     def remove_records(self, records: Sequence[Record]) -> None:

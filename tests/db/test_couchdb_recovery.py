@@ -72,6 +72,27 @@ def test_pending_commits_are_found_in_pages_without_the_past_and_none_is_missed_
     assert cells.pending_since(mark)[0] == []
 
 
+def test_a_record_that_goes_while_it_is_listed_does_not_end_the_list(
+    service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = service._cells
+    for tx in ("a", "b", "c", "d"):
+        cells.create_record(tx, [], 0.0)
+    ask = cells.session.json
+
+    def json(*args: Any, **kwargs: Any) -> Any:
+        answer = ask(*args, **kwargs)
+        for row in answer.get("rows", ()):
+            if row["id"] == "tx:b":
+                row["doc"] = None
+        return answer
+
+    monkeypatch.setattr(couchdb_cells, "_PAGE", 2)
+    monkeypatch.setattr(cells.session, "json", json)
+    assert [record.tx for record in cells.list_records(2)] == ["a", "c"]
+    assert [record.tx for record in cells.pending_since("")[0]] == ["a", "c", "d"]
+
+
 def test_a_recovery_settles_a_commit_that_is_behind_more_records_than_a_page_holds(
     backend: CouchBackend, service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

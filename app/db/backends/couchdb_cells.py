@@ -212,12 +212,18 @@ class Cells:
         return True
 
     def list_records(self, limit: int, after: str = "") -> list[Record]:
-        """One request; by id."""
+        """One request, and another where a record went away while it was listed."""
+        found: list[Record] = []
         start = f"{_TX}{after}\x00" if after else _TX
-        query = {"include_docs": True, "limit": limit, "start_key": start, "end_key": _TX + "~"}
-        answer = self._of_system("POST", "_all_docs", query)
-        rows = [] if answer is None else answer["rows"]
-        return [_record(row["doc"]) for row in rows if row["doc"] is not None]
+        while True:
+            left = limit - len(found)
+            query = {"include_docs": True, "limit": left, "start_key": start, "end_key": _TX + "~"}
+            answer = self._of_system("POST", "_all_docs", query)
+            rows = [] if answer is None else answer["rows"]
+            found += [_record(row["doc"]) for row in rows if row["doc"] is not None]
+            if len(rows) < left or len(found) == limit:
+                return found
+            start = rows[-1]["id"] + "\x00"
 
     def pending_since(self, mark: str) -> tuple[list[Record], str]:
         """The pending records that were created since ``mark`` ("": ever), and the mark of now.
@@ -235,8 +241,9 @@ class Cells:
             answer = self._of_system("GET", query)
             if answer is None:
                 return found, ""
-            rows = [row["doc"] for row in answer["results"] if row["id"].startswith(_TX) and not row.get("deleted")]
-            found += [record for record in map(_record, rows) if record.state == "pending"]
+            rows = [row for row in answer["results"] if row["id"].startswith(_TX) and not row.get("deleted")]
+            records = [_record(row["doc"]) for row in rows if row.get("doc") is not None]
+            found += [record for record in records if record.state == "pending"]
             mark = str(answer["last_seq"])
             if len(answer["results"]) < _PAGE:
                 return found, mark
