@@ -75,10 +75,12 @@ WRITES: dict[str, tuple[int, Callable[[CouchDatabase], object]]] = {
     "commit of a delete": (8, lambda service: service.commit([Delete(NOTES, "a"), Put(PEOPLE, "a", {"n": 1})])),
 }
 GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 5\r\n\r\n<h1/>"
+PAGE = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\n<h1/>"
 FATES: list[Fate] = [
     "drop the reply",
     Instead(GATEWAY),
     GATEWAY,
+    Instead(PAGE),
     Cut(-5),
     Cut(20),
     "close",
@@ -90,7 +92,8 @@ FATES: list[Fate] = [
 
 
 def named(fate: Fate) -> str:
-    return "502 instead" if isinstance(fate, Instead) else "502" if isinstance(fate, bytes) else str(fate)
+    answer = fate.answer if isinstance(fate, Instead) else fate
+    return f"{type(fate).__name__} {answer[9:12].decode()}" if isinstance(answer, bytes) else str(fate)
 
 
 def contents(service: DatabaseService) -> dict[str, int]:

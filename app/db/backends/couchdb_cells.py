@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from app.db.backends.couchdb_collections import Collections, Table
-from app.db.backends.couchdb_errors import CouchError, HttpFailure, failure, row_failure, translate
+from app.db.backends.couchdb_errors import CouchError, HttpFailure, ReplyLost, failure, row_failure, translate
 from app.db.backends.couchdb_layout import (
     ABSENT_MARK,
     INTENT,
@@ -311,7 +311,10 @@ def answers(status: int, body: bytes) -> list[dict[str, Any]]:
         raise not_stored()
     if status >= 400:
         raise failure(status, body)
-    rows: list[dict[str, Any]] = orjson.loads(body)
+    try:
+        rows: list[dict[str, Any]] = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ReplyLost("not JSON", write=True) from error
     return rows
 
 

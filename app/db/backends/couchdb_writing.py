@@ -127,7 +127,10 @@ class Writer:
         else:
             reply = self._session.request("PUT", target.path, stored(target.fields, target.token, rev))
         if reply.status in (200, 201):
-            made: str = orjson.loads(reply.body)["rev"]
+            try:
+                made: str = orjson.loads(reply.body)["rev"]
+            except orjson.JSONDecodeError as error:
+                raise ReplyLost("not JSON", write=True) from error
             return made
         if reply.status == 202:
             raise not_stored()
