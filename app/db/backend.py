@@ -408,9 +408,10 @@ class Backend(DatabaseService):
         expecting = [write for write in writes if write.expect is not ANY]
         if len(expecting) == len(conflict.keys):
             return conflict
+        outages: tuple[type[Exception], ...] = (*self.driver_errors, Unavailable)
         try:
             found = self._read_together([(write.name, write.id) for write in expecting])
-        except self.driver_errors:  # what the backend saw is true whatever became of the connection since
+        except outages:  # what the backend saw is true whatever became of the connection since
             return conflict
         keys = set(conflict.keys)
         for write, document in zip(expecting, found, strict=True):

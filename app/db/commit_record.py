@@ -42,6 +42,10 @@ STALE: Final = 5.0
 KEEP: Final = 600.0
 """Seconds that a decided record is kept: far longer than any message of its coordinator can be on its way."""
 _GIVE_UP: Final = 10.0
+_PAGE: Final = 200
+_PAGES: Final = 5
+_LATE: Final = 10.0
+"""Seconds for which a record may still appear before another: clocks differ, and a request may be on its way."""
 
 
 class Intent(NamedTuple):
@@ -115,8 +119,8 @@ class Store(Protocol):
         """Swap the record's state if its hint is still the same; False if it was another."""
         ...
 
-    def list_records(self, limit: int) -> list[Record]:
-        """The oldest records."""
+    def list_records(self, limit: int, after: str = "") -> list[Record]:
+        """The first records behind ``after``, by ``tx``, which is by time; fewer than ``limit`` if these are all."""
         ...
 
     def remove_records(self, records: Sequence[Record]) -> None:
@@ -148,6 +152,7 @@ class CommitRecords:
         self._clock = clock
         self._ticks = ticks
         self._sleep = sleep
+        self._settled_to = ""  # up to this record, sweeps found every commit decided and folded
 
     # Reading
 
@@ -391,13 +396,42 @@ class CommitRecords:
         if record.state == "pending":
             self._state(record.tx, abort=True)
 
-    def recover(self, *, older: float = STALE, limit: int = 100) -> Recovered:
-        """Settle the oldest records: abort what is pending for longer than ``older`` seconds, fold what is decided, and
+    def recover(self, *, older: float = STALE) -> Recovered:
+        """Settle all records: abort what is pending for longer than ``older`` seconds, fold what is decided, and
         remove what was decided ten minutes ago and left no intent behind. May run anywhere, at any time."""
+        done, after = Recovered(0, 0, 0), ""
+        while True:
+            page = self._store.list_records(_PAGE, after)
+            done = _sum(done, self._recover(page, older)[0])
+            if len(page) < _PAGE:
+                return done
+            after = page[-1].tx
+
+    def sweep(self) -> Recovered:
+        """``recover`` in parts, for now and then: the oldest records, which are the next to go, and up to a thousand
+        from the first on that no sweep before found settled. What was settled is not read again until it is old."""
+        page = self._store.list_records(_PAGE)
+        done = self._recover(page, STALE)[0]
+        recent = _tx_prefix(self._clock() - _LATE)
+        unbroken = True
+        for _ in range(_PAGES):
+            if len(page) < _PAGE:
+                break
+            page = self._store.list_records(_PAGE, max(page[-1].tx, self._settled_to))
+            part, unsettled = self._recover(page, STALE)
+            done = _sum(done, part)
+            for record in page:
+                unbroken = unbroken and record.tx not in unsettled and record.tx < recent
+                if unbroken:
+                    self._settled_to = record.tx
+        return done
+
+    def _recover(self, records: Sequence[Record], older: float) -> tuple[Recovered, set[str]]:
+        """Settle these; and those of them that are not decided, or whose intents are not all folded."""
         now = self._clock()
         aborted = folded = 0
         decided: list[Record] = []
-        for record in self._store.list_records(limit):
+        for record in records:
             if record.state != "pending":
                 decided.append(record)
             elif now - record.since >= older:
@@ -416,7 +450,8 @@ class CommitRecords:
         old = [record for record in decided if record.tx not in left and self._old(record, now)]
         if old:
             self._store.remove_records(old)
-        return Recovered(aborted, folded, len(old))
+        unsettled = {record.tx for record in records} - (states.keys() - left)
+        return Recovered(aborted, folded, len(old)), unsettled
 
     def _borne(self, keys: Collection[Key], states: Mapping[str, State]) -> dict[Key, Cell]:
         cells = self._store.bearing(keys) if keys else {}
@@ -428,7 +463,15 @@ class CommitRecords:
 
 def new_tx(now: float) -> str:
     """A record's id: in the order of time, and random."""
-    return f"{int(now * 1000):012x}-{os.urandom(10).hex()}"
+    return f"{_tx_prefix(now)}-{os.urandom(10).hex()}"
+
+
+def _tx_prefix(now: float) -> str:
+    return f"{int(now * 1000):012x}"
+
+
+def _sum(one: Recovered, other: Recovered) -> Recovered:
+    return Recovered(one.aborted + other.aborted, one.folded + other.folded, one.removed + other.removed)
 
 
 def fold(key: Key, cell: Cell, state: State) -> Swap:

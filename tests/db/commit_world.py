@@ -189,10 +189,10 @@ class MemoryStore:
         self.records[record.tx] = current._replace(hint=self._hint(), state=state, since=now)
         return True
 
-    def list_records(self, limit: int) -> list[Record]:
+    def list_records(self, limit: int, after: str = "") -> list[Record]:
         """See Store."""
         self._world.step()
-        return [self.records[tx] for tx in sorted(self.records)[:limit]]
+        return [self.records[tx] for tx in sorted(self.records) if tx > after][:limit]
 
     def remove_records(self, records: Sequence[Record]) -> None:
         """See Store."""

@@ -11,6 +11,7 @@ What becomes of a request is its fate:
     Cut(count)        it is carried out, and the connection is closed after so many bytes of the answer; a count below
                       0 leaves out so many at its end
     "late"            the connection is closed at once, and the request is carried out at ``release``
+    Instead(answer)   it is carried out, and these bytes come back for the server's answer
     bytes             these are answered in the server's place
 
 ``HttpProxy`` knows requests, and asks a trigger about each; ``TcpProxy`` knows bytes only, for protocols that put
@@ -46,7 +47,14 @@ class Cut:
     count: int
 
 
-Fate = Literal["pass", "blackhole", "reset", "close", "drop the reply", "late"] | Delay | Cut | bytes
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """What comes back for the server's answer, as of a gateway whose server went away."""
+
+    answer: bytes
+
+
+Fate = Literal["pass", "blackhole", "reset", "close", "drop the reply", "late"] | Delay | Cut | Instead | bytes
 
 
 class _Proxy:
@@ -184,6 +192,8 @@ class HttpProxy(_Proxy):
         if isinstance(fate, Delay):
             time.sleep(fate.seconds)
         reply = self.forward(request)
+        if isinstance(fate, Instead):
+            reply = fate.answer
         if fate != "drop the reply":
             client.sendall(reply[: fate.count] if isinstance(fate, Cut) else reply)
         return False

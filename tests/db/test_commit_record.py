@@ -172,6 +172,68 @@ def test_the_protocol_holds(world: type[Transfers] | type[Skew]) -> None:
         assert world(seed, CommitRecords).run() == [], f"seed {seed}"
 
 
+def crashed(store: MemoryStore, records: CommitRecords) -> None:
+    """A commit whose process ended before its decision: a pending record and an intent in A."""
+
+    class Ended(BaseException):
+        pass
+
+    def end(record: Record) -> bool:
+        raise Ended
+
+    dying: Any = CommitRecords(store, clock=records._clock, ticks=records._ticks, sleep=records._sleep)
+    dying._decide = end
+    with pytest.raises(Ended):
+        dying.commit([put(A, {"n": 1}, "ta"), put(B, {"n": 1}, "tb")])
+
+
+@pytest.mark.parametrize("call", ["recover", "sweep"])
+def test_a_commit_that_was_cut_off_is_settled_however_many_records_are_before_it(
+    monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr(commit_record, "KEEP", 600.0)
+    world = World(0, faults=False)
+    store = MemoryStore(world, {A: {"n": 10}, B: {"n": 10}})
+    records = make(CommitRecords)(store, world)
+    for number in range(250):
+        store.records[f"{number:012x}-decided"] = Record(
+            f"{number:012x}-decided", f"d{number}", "committed", (A,), world.now
+        )
+    world.sleep(60.0)
+    crashed(store, records)
+    assert any(cell.intent is not None for cell in store.cells.values())
+    world.sleep(6.0)
+    assert getattr(records, call)() == commit_record.Recovered(1, 2, 0)
+    assert not any(cell.intent is not None for cell in store.cells.values())
+
+
+def test_a_sweep_reads_what_the_last_one_found_settled_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit_record, "KEEP", 600.0)
+    world = World(0, faults=False)
+    store = MemoryStore(world, {A: {"n": 10}, B: {"n": 10}})
+    records = make(CommitRecords)(store, world)
+    world.sleep(60.0)
+    for number in range(1_000):
+        tx = f"{number:012x}-decided"
+        store.records[tx] = Record(tx, f"d{number}", "committed", (A,), world.now)
+    read: list[int] = []
+    ask = store.list_records
+
+    def list_records(limit: int, after: str = "") -> list[Record]:
+        found = ask(limit, after)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(store, "list_records", list_records)
+    records.sweep()
+    assert sum(read) >= 1_000
+    crashed(store, records)
+    world.sleep(6.0)
+    read.clear()
+    assert records.sweep().aborted == 1
+    assert sum(read) == commit_record._PAGE + 1
+
+
 # The mutants: each breaks one rule of the protocol in the real code.
 
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
 
 from app.db import Collection, NotFound, Put, Query, Schema, TooLarge, Unavailable, open_database
+from app.db.backends.couchdb import CouchDatabase
 from app.db.backends.couchdb_errors import HttpFailure, translate
+from app.db.backends.http_pool import Reply
 from app.db.errors import DatabaseError, InvalidDocument, NotWritable, Throttled, Unauthorised
+from app.db.names import parse_name
 from app.errors import WherryError
 from tests.couchdb_installed import installed
 from tests.db.contract.given import NOTES, make_schema
@@ -204,3 +208,63 @@ def test_a_gateway_that_answers_with_a_page_is_unavailable(backend: CouchBackend
         service.get(NOTES, "a")
     service.close()
     proxy.close()
+
+
+PAGE_404 = b"HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\n\r\n<h1>404</h1>"
+
+
+def test_a_404_that_is_not_couchdbs_is_an_outage_and_not_a_missing_document(backend: CouchBackend) -> None:
+    schema = make_schema()
+    with closing(backend.open(schema)) as direct:
+        direct.prepare()
+        rev = direct.save(NOTES, "a", {"n": 1})["rev"]
+    proxy = Proxy(int(backend.url.rpartition(":")[2]))
+    url = changed(backend, backend.url.rpartition(":")[2], str(proxy.port))
+    with closing(proxy), closing(cast(CouchDatabase, open_database(url, schema))) as service:
+        assert service.get(NOTES, "a")["n"] == 1
+        service.commit([Put(NOTES, "a", {"n": 2}, rev), Put(NOTES, "b", {"n": 2})])
+        (record,) = service._cells.list_records(1)
+        rev = service.get(NOTES, "a")["_rev"]
+        proxy.decide = lambda method, path: PAGE_404
+        for call in (
+            lambda: service.get(NOTES, "a"),
+            lambda: service.save(NOTES, "a", {"n": 3, "_rev": rev}),
+            lambda: service.save(NOTES, "a", {"n": 3}),
+            lambda: service.delete(NOTES, "a", rev),
+            lambda: service.update(NOTES, "a", lambda document: document),
+            lambda: service._cells.read_cells([(parse_name(NOTES), "a")]),
+            lambda: service._cells.read_record(record.tx),
+            lambda: service.get("acme/tasks", "a"),  # the registry
+        ):
+            with pytest.raises(Unavailable, match="not CouchDB") as caught:
+                call()
+            assert caught.value.outcome is None
+        proxy.decide = lambda method, path: "pass"
+        assert service.get(NOTES, "a")["n"] == 2
+        assert service._cells.read_record("never") is None
+
+
+def test_a_record_is_not_missing_where_its_database_is(backend: CouchBackend) -> None:
+    with closing(cast(CouchDatabase, backend.open(make_schema(), create_missing=False))) as service:
+        with pytest.raises(Unavailable, match="wherry db prepare"):
+            service._cells.read_record("never")
+        service.prepare()
+        assert service._cells.read_record("never") is None
+
+
+def test_an_error_in_the_place_of_one_document_of_several_is_an_outage(
+    backend: CouchBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(cast(CouchDatabase, backend.open(make_schema()))) as service:
+        service.save(NOTES, "a", {})
+        send = service.session.request
+        failed = b'{"id":"x","rev":"undefined","error":"internal_server_error","reason":"x"}'
+
+        def request(method: str, path: str, *args: Any, **kwargs: Any) -> Reply:
+            if path.endswith("/_bulk_get"):
+                return Reply(200, b"", b'{"results":[{"id":"x","docs":[{"error":%b}]}]}' % failed)
+            return send(method, path, *args, **kwargs)
+
+        monkeypatch.setattr(service.session, "request", request)
+        with pytest.raises(Unavailable):
+            service.get_many(NOTES, ["a", "b"])

@@ -18,7 +18,7 @@ from tests.db.contract.workers import ACCOUNTS, OPENING, in_threads, open_accoun
 from tests.db.couchdb_fixtures import backend, couchdb_url
 from tests.db.couchdb_proxy import Fate, Proxy
 from tests.db.couchdb_server import CouchBackend, Server
-from tests.db.fault_proxy import Cut, Delay
+from tests.db.fault_proxy import Cut, Delay, Instead
 
 __all__ = ["backend", "couchdb_url"]
 
@@ -74,7 +74,26 @@ WRITES: dict[str, tuple[int, Callable[[CouchDatabase], object]]] = {
     "commit": (8, lambda service: service.commit([Put(NOTES, "a", {"n": 1}), Put(PEOPLE, "a", {"n": 1})])),
     "commit of a delete": (8, lambda service: service.commit([Delete(NOTES, "a"), Put(PEOPLE, "a", {"n": 1})])),
 }
-FATES: list[Fate] = ["drop the reply", Cut(-5), Cut(20), "close", "reset", "late", "blackhole", Delay(0.1)]
+GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 5\r\n\r\n<h1/>"
+PAGE = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\n<h1/>"
+FATES: list[Fate] = [
+    "drop the reply",
+    Instead(GATEWAY),
+    GATEWAY,
+    Instead(PAGE),
+    Cut(-5),
+    Cut(20),
+    "close",
+    "reset",
+    "late",
+    "blackhole",
+    Delay(0.1),
+]
+
+
+def named(fate: Fate) -> str:
+    answer = fate.answer if isinstance(fate, Instead) else fate
+    return f"{type(fate).__name__} {answer[9:12].decode()}" if isinstance(answer, bytes) else str(fate)
 
 
 def contents(service: DatabaseService) -> dict[str, int]:
@@ -84,7 +103,7 @@ def contents(service: DatabaseService) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    "fate", [FATES[0], *(pytest.param(fate, marks=pytest.mark.slow) for fate in FATES[1:])], ids=str
+    "fate", [*FATES[:2], *(pytest.param(fate, marks=pytest.mark.slow) for fate in FATES[2:])], ids=named
 )
 @pytest.mark.parametrize(
     ("kind", "at"), [(kind, at) for kind, (requests, _) in WRITES.items() for at in range(1, requests + 1)]
@@ -111,6 +130,15 @@ def test_a_lost_request_or_reply_has_its_effect_once_or_is_told_as_unknown(
         applied = contents(memory)
     allowed = {"done": [applied], "nothing": [before], "unknown": [before, applied]}[outcome]
     assert {name: n for name, n in after.items() if name != "note warm"} in allowed, outcome
+
+
+def test_a_bulk_write_that_cannot_be_looked_into_is_told_as_unknown(service: CouchDatabase, proxy: Proxy) -> None:
+    proxy.decide = lambda method, path: Instead(GATEWAY)
+    with pytest.raises(Unavailable) as caught:
+        service.write_batch(NOTES, [{"_id": "new"}])
+    assert caught.value.outcome == "unknown"
+    proxy.decide = lambda method, path: "pass"
+    assert service.get(NOTES, "new")["_id"] == "new"
 
 
 def test_a_read_is_repeated_when_the_server_has_closed_the_connection(service: CouchDatabase, proxy: Proxy) -> None:

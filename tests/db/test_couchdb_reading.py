@@ -7,21 +7,19 @@ from typing import Any, cast
 import pytest
 
 from app.db import Delete, Put, Query, Unavailable, where
+from app.db.backends import couchdb_reading
 from app.db.backends.couchdb import CouchDatabase
 from app.db.backends.couchdb_errors import ReplyLost
 from app.db.backends.http_pool import Reply
 from app.db.documents import split_rev
 from tests.db.contract.given import NOTES, PEOPLE, fill, ids_of, make_schema
+from tests.db.couchdb_commits import stop_a_commit
 from tests.db.couchdb_fixtures import backend, couchdb_url
 from tests.db.couchdb_server import CouchBackend
 
 __all__ = ["backend", "couchdb_url"]
 
 OPEN = Query(where=(where("status").eq("open"),), order_by=("name",))
-
-
-class Stopped(BaseException):
-    """The process of a commit ends here."""
 
 
 @pytest.fixture
@@ -31,22 +29,6 @@ def service(backend: CouchBackend) -> Iterator[CouchDatabase]:
         fill(opened, NOTES, {f"{n:02}": {"status": "open", "name": f"{n:02}"} for n in range(20)})
         opened.save(PEOPLE, "a", {"name": "a"})
         yield opened
-
-
-def stop_a_commit(backend: CouchBackend, writes: list[Any], *, committed: bool) -> None:
-    """A commit whose process ends just before, or just after, it is decided: its intents stay."""
-    with closing(cast(CouchDatabase, backend.open(make_schema()))) as dying:
-        records: Any = dying._records
-        decide = records._decide
-
-        def stop(record: Any) -> bool:
-            if committed:
-                decide(record)
-            raise Stopped
-
-        records._decide = stop
-        with pytest.raises(Stopped):
-            dying.commit(writes)
 
 
 MOVES = [
@@ -154,6 +136,40 @@ def test_marks_that_come_between_two_looks_leave_the_page_as_long(
     assert [document["_id"] for document in found.documents] == ["00", "01", "02"]
     assert found.cursor
     assert len(looks) > 1
+
+
+def test_a_commit_that_is_folded_within_a_count_is_counted_once(
+    backend: CouchBackend, service: CouchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_a_commit(backend, MOVES, committed=True)
+    ask = service._reader._queries
+    before: list[dict[str, Any]] = []
+
+    def folded_meanwhile(table: Any, index: Any, queries: list[Any]) -> Any:
+        # CouchDB answers the queries of a request one after the other: the first here before the fold, the rest after.
+        results: list[dict[str, Any]] = ask(table, index, queries)
+        if before:
+            return results
+        before.append(results[0])
+        service.recover(older=0.0)
+        return [results[0], *ask(table, index, queries)[1:]]
+
+    monkeypatch.setattr(service._reader, "_queries", folded_meanwhile)
+    assert service.count(NOTES, OPEN.where) == (19, True)
+    assert before[0]["rows"]
+    before.clear()
+    stop_a_commit(backend, [Delete(NOTES, "06"), Put(PEOPLE, "a", {"name": "c"})], committed=True)
+    assert service.count(NOTES) == (19, True)
+    assert before[0]["rows"]
+
+
+def test_a_count_among_commits_without_end_is_told(service: CouchDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = service._reader._queries
+    rows = [{"id": "acme:03", "value": {"_id": "acme:03", "_rev": "1-a"}}]
+    monkeypatch.setattr(service._reader, "_queries", lambda *args: [*ask(*args)[:-1], {"rows": rows}])
+    monkeypatch.setattr(couchdb_reading, "sleep", lambda seconds: None)
+    with pytest.raises(Unavailable, match="change too often"):
+        service.count(NOTES)
 
 
 def test_a_document_that_bears_an_intent_is_shown_without_couchdbs_revision(

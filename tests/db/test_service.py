@@ -8,7 +8,7 @@ import pytest
 import app.db
 from app.db import Check, DatabaseService, Delete, Put, Query, Unavailable, where
 from app.db.backends.memory import MemoryDatabase
-from app.db.errors import Conflict, DatabaseError
+from app.db.errors import Conflict, DatabaseError, Throttled
 from app.db.names import Name
 from app.db.paging import Slice, Walk
 from tests.db.contract.given import NOTES, fill, ids_of, make_schema
@@ -110,6 +110,22 @@ def test_a_conflict_is_told_even_when_the_database_goes_away_before_it_is_read_a
         service.commit([Check(NOTES, "a", "x"), Check(NOTES, "b", "x")])
     assert caught.value.keys == ((NOTES, "a"),)
     service._commit = commit  # type: ignore[method-assign]
+
+
+def test_a_conflict_is_told_even_when_there_is_no_room_to_read_again(
+    service: Frail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def conflicting(writes: Any) -> Any:
+        raise Conflict([(NOTES, "a")])
+
+    def throttled(keys: Any) -> Any:
+        raise Throttled("The database asks for fewer requests.")
+
+    monkeypatch.setattr(service, "_commit", conflicting)
+    monkeypatch.setattr(service, "_read_together", throttled)
+    with pytest.raises(Conflict) as caught:
+        service.commit([Check(NOTES, "a", "x"), Check(NOTES, "b", "x")])
+    assert caught.value.keys == ((NOTES, "a"),)
 
 
 def test_a_list_is_read_in_chunks_as_it_is_used(service: Frail) -> None:

@@ -178,7 +178,7 @@ class CouchDatabase(Backend):
         that nobody needs any more. Safe at any time, beside running processes.
         """
         try:
-            return self._records.recover(older=older, limit=10_000)
+            return self._records.recover(older=older)
         except self.driver_errors as error:
             raise self._translate(error) from error
 
@@ -195,7 +195,7 @@ class CouchDatabase(Backend):
     def abort_pending(self, since: str = "") -> str:
         """See Backend."""
         try:
-            records, mark = self._cells.records_since(since)
+            records, mark = self._cells.pending_since(since)
             for record in records:
                 self._records.settle(record)
         except self.driver_errors as error:
@@ -324,7 +324,7 @@ class CouchDatabase(Backend):
         self._sweeping = os.getpid()
         try:
             self._commits, self._swept = 0, now
-            self._records.recover()
+            self._records.sweep()
         except Unavailable:
             return  # the commit that brought us here is done; the next one tries again
         finally:
@@ -366,12 +366,12 @@ class CouchDatabase(Backend):
 
     def _explain_absence(self, failed: HttpFailure) -> None:
         """Return if a document is absent, or its database is and may be; else raise."""
-        if failed.status != 404:
-            raise failed
+        if failed.no_document:
+            return
         if failed.no_database:
             self._forget()
-            if not self.create_missing:
-                raise failed
+        if not failed.no_database or not self.create_missing:
+            raise failed
 
     def _forget(self) -> None:
         self._databases.forget()
@@ -380,6 +380,9 @@ class CouchDatabase(Backend):
 
     def _indexes(self, name: Name) -> tuple[Index, ...]:
         place = self._places.get(name) or self._place(name)
+        if place is not None and place.table.outdated:
+            self._forget()
+            place = self._place(name)
         if place is not None:
             return place.table.indexes
         declared = self.schema.get(name.collection)

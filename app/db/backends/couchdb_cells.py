@@ -3,7 +3,7 @@
 Everything that is asked of several documents is one request for each database.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import quote
@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from app.db.backends.couchdb_collections import Collections, Table
-from app.db.backends.couchdb_errors import CouchError, HttpFailure, failure, translate
+from app.db.backends.couchdb_errors import CouchError, HttpFailure, ReplyLost, failure, row_failure, translate
 from app.db.backends.couchdb_layout import (
     ABSENT_MARK,
     INTENT,
@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 BULK_TIMEOUT: Final = 15.0
 _TX: Final = "tx:"
+_PAGE: Final = 500
 
 
 def cell_of(stored: Document) -> Cell:
@@ -97,16 +98,19 @@ class Cells:
         return found
 
     def bearing(self, keys: Collection[Key]) -> dict[Key, Cell]:
-        """From the rows of the index without fields, so that however many keys cost a request for each database."""
+        """The index without fields tells which they are. The documents themselves are fetched: what goes through a view
+        goes through JavaScript, in which a large float is an integer, and what is read here is written back."""
         found: dict[Key, Cell] = {}
         for table, part in self._by_table(keys):
             starts = sorted({"p" + tenant_key(name.tenant) for name, _ in part})
             query = {"keys": starts, "reduce": False}
             path = table.view(None)
             answer = self._told(self.session.json, "POST", path, query, safe=True)
-            for row in answer["rows"]:
-                tenant, id = split_key(row["id"])
-                found[Name(tenant, table.name), id] = cell_of(row["value"])
+            asked = {document_key(*key) for key in part}
+            ids = [row["id"] for row in answer["rows"] if row["id"] in asked]
+            for stored in self._told(self.bulk_get, table, ids, BULK_TIMEOUT) if ids else []:
+                tenant, id = split_key(stored["_id"])
+                found[Name(tenant, table.name), id] = cell_of(stored)
         return found
 
     def swap_cells(self, swaps: Sequence[Swap]) -> list[str | None]:
@@ -128,7 +132,7 @@ class Cells:
         try:
             found: Document = self.session.json("GET", f"{table.path}/{quote(key, safe='')}")
         except HttpFailure as error:
-            if error.status == 404 and not error.no_database:
+            if error.no_document:
                 return None
             raise
         return found
@@ -139,6 +143,9 @@ class Cells:
         answer = self.session.json("POST", f"{table.path}/_bulk_get", asked, safe=True, timeout=timeout)
         found = []
         for result in answer["results"]:
+            for leaf in result["docs"]:
+                if "ok" not in leaf and leaf["error"]["error"] != "not_found":
+                    raise row_failure(leaf["error"])
             leaves = [leaf["ok"] for leaf in result["docs"] if "ok" in leaf and "_deleted" not in leaf["ok"]]
             if leaves:
                 # More than one only where replication brought conflicts: CouchDB shows the highest revision.
@@ -148,6 +155,9 @@ class Cells:
     def revisions(self, table: Table, keys: Sequence[str]) -> dict[str, str]:
         """CouchDB's revisions of the documents that exist."""
         answer = self.session.json("POST", f"{table.path}/_all_docs", {"keys": list(keys)}, safe=True)
+        for row in answer["rows"]:
+            if row.get("error", "not_found") != "not_found":
+                raise row_failure(row)
         return {
             row["id"]: row["value"]["rev"]
             for row in answer["rows"]
@@ -177,7 +187,7 @@ class Cells:
         try:
             return _record(self.session.json("GET", self._record_path(tx)))
         except HttpFailure as error:
-            if error.status == 404:
+            if error.no_document:
                 return None
             raise _outage(error) from error
         except CouchError as error:
@@ -201,34 +211,64 @@ class Cells:
             raise _outage(error) from error
         return True
 
-    def list_records(self, limit: int) -> list[Record]:
-        """By id, which is by time."""
-        path = (
-            f"{self._collections.system}/_all_docs?include_docs=true&limit={limit}&startkey=%22tx:%22&endkey=%22tx:~%22"
-        )
-        try:
-            rows = self.session.json("GET", path, timeout=BULK_TIMEOUT)["rows"]
-        except HttpFailure as error:
-            if error.no_database:
-                return []
-            raise _outage(error) from error
-        except CouchError as error:
-            raise _outage(error) from error
-        return [_record(row["doc"]) for row in rows if row["doc"] is not None]
+    def list_records(self, limit: int, after: str = "") -> list[Record]:
+        """One request, and another where a record went away while it was listed."""
+        found: list[Record] = []
+        start = f"{_TX}{after}\x00" if after else _TX
+        while True:
+            left = limit - len(found)
+            query = {"include_docs": True, "limit": left, "start_key": start, "end_key": _TX + "~"}
+            answer = self._of_system("POST", "_all_docs", query)
+            rows = [] if answer is None else answer["rows"]
+            found += [_record(row["doc"]) for row in rows if row["doc"] is not None]
+            if len(rows) < left or len(found) == limit:
+                return found
+            start = rows[-1]["id"] + "\x00"
 
-    def records_since(self, mark: str) -> tuple[list[Record], str]:
-        """The records created or changed since ``mark`` ("": ever) that are still there, and the mark of now."""
-        path = f"{self._collections.system}/_changes?include_docs=true&since={mark or '0'}"
+    def pending_since(self, mark: str) -> tuple[list[Record], str]:
+        """The pending records that were created since ``mark`` ("": ever), and the mark of now.
+
+        Without a mark those that are there are listed, as the changes since ever tell every record there ever was. The
+        mark is taken first: what is created before that is in the list, unless it is decided and gone, and what is
+        created after that is told by the changes since.
+        """
+        if not mark:
+            info = self._of_system("GET", "")
+            return ([], "") if info is None else (list(self._pending()), str(info["update_seq"]))
+        found: list[Record] = []
+        while True:
+            query = f"_changes?include_docs=true&limit={_PAGE}&since={quote(mark, safe='')}"
+            answer = self._of_system("GET", query)
+            if answer is None:
+                return found, ""
+            rows = [row for row in answer["results"] if row["id"].startswith(_TX) and not row.get("deleted")]
+            records = [_record(row["doc"]) for row in rows if row.get("doc") is not None]
+            found += [record for record in records if record.state == "pending"]
+            mark = str(answer["last_seq"])
+            if len(answer["results"]) < _PAGE:
+                return found, mark
+
+    def _pending(self) -> Iterator[Record]:
+        after = ""
+        while True:
+            page = self.list_records(_PAGE, after)
+            yield from (record for record in page if record.state == "pending")
+            if len(page) < _PAGE:
+                return
+            after = page[-1].tx
+
+    def _of_system(self, method: str, path: str, query: Any = None) -> Any:
+        """What the system database answers to a question; None if there is none."""
         try:
-            answer = self.session.json("GET", path, timeout=BULK_TIMEOUT)
+            return self.session.json(
+                method, f"{self._collections.system}/{path}", query, safe=True, timeout=BULK_TIMEOUT
+            )
         except HttpFailure as error:
             if error.no_database:
-                return [], mark
+                return None
             raise _outage(error) from error
         except CouchError as error:
             raise _outage(error) from error
-        rows = [row for row in answer["results"] if row["id"].startswith(_TX) and not row.get("deleted")]
-        return [_record(row["doc"]) for row in rows if row.get("doc") is not None], str(answer["last_seq"])
 
     def remove_records(self, records: Sequence[Record]) -> None:
         """One request."""
@@ -271,7 +311,10 @@ def answers(status: int, body: bytes) -> list[dict[str, Any]]:
         raise not_stored()
     if status >= 400:
         raise failure(status, body)
-    rows: list[dict[str, Any]] = orjson.loads(body)
+    try:
+        rows: list[dict[str, Any]] = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ReplyLost("not JSON", write=True) from error
     return rows
 
 
@@ -293,8 +336,7 @@ def refused(row: dict[str, Any]) -> bool:
     error = row.get("error")
     if error is None or error == "conflict":
         return error is not None
-    status = {"forbidden": 403, "unauthorized": 401}.get(error, 500)
-    raise translate(HttpFailure(status, error, str(row.get("reason", ""))))
+    raise translate(row_failure(row))
 
 
 def _record(stored: Document) -> Record:

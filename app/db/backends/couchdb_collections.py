@@ -12,6 +12,7 @@ HEAD before it answers, which would double the cost of a get.
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from time import monotonic, sleep
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from zlib import crc32
 
 import couchdb
 
-from app.db.backends.couchdb_errors import HttpFailure, failure
+from app.db.backends.couchdb_errors import HttpFailure, failure, row_failure
 from app.db.backends.couchdb_http import Session
 from app.db.backends.couchdb_layout import SYSTEM, design_document, design_name, quoted
 from app.db.capabilities import CollectionInfo
@@ -32,6 +33,7 @@ _REGISTERED: Final = "collection:"
 _BUILD_TIMEOUT: Final = 3_600.0
 _PAUSE: Final = 0.5
 _SLOW: Final = 30.0
+_LOOK_AGAIN: Final = 10.0
 
 
 class _PackageSession:
@@ -54,7 +56,9 @@ class _PackageSession:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A collection as it is in CouchDB: the path of its database, its indexes, and the seed of its hints."""
+    """A collection as it is in CouchDB: the path of its database, its indexes, and the seed of its hints.
+
+    ``until`` is when to look again, by the monotonic clock: soon, while a declared index is missing."""
 
     name: str
     scope: CollectionScope
@@ -62,6 +66,12 @@ class Table:
     path: str
     seed: int
     copies: int = 1
+    until: float = inf
+
+    @property
+    def outdated(self) -> bool:
+        """Whether there may be more indexes by now."""
+        return self.until < inf and monotonic() >= self.until
 
     def view(self, index: Index | None) -> str:
         """The path of an index's view."""
@@ -71,6 +81,11 @@ class Table:
 def quoted_design(index: Index | None) -> str:
     """The path of an index's design document within its database."""
     return "_design/" + quoted(design_name(index).removeprefix("_design/"))
+
+
+def index_name(index: Index | None) -> str:
+    """An index, in words."""
+    return "without fields" if index is None else f"on {index.name}"
 
 
 class Collections:
@@ -103,7 +118,7 @@ class Collections:
     def look(self, collection: str) -> Table | None:
         """The collection, or None where it does not exist."""
         table = self._known.get(collection)
-        if table is not None:
+        if table is not None and not table.outdated:
             return table
         entry = self._entry(collection)
         if entry is None:
@@ -134,7 +149,7 @@ class Collections:
             try:
                 identity = self._identity(self.system)
             except HttpFailure as error:
-                if error.status != 404 or not (self._create_missing if create is None else create):
+                if not error.no_database or not (self._create_missing if create is None else create):
                     raise
                 self._create_database(self.system)
                 identity = self._identity(self.system)
@@ -165,31 +180,33 @@ class Collections:
             entry = entries.get(declared.name)
             if entry is not None and entry["scope"] != declared.scope:
                 raise InvalidQuery(f"exists and belongs to the {entry['scope']}", name=declared.name)
-            there = entry["indexes"] if entry is not None else {}
-            missing = [index for index in declared.indexes if design_name(index) not in there]
-            if entry is None:
+            there = None if entry is None else self._there(declared, entry)
+            if there is None:
                 done.append(f"collection {declared.name}: created")
-            done += [f"collection {declared.name}: index on {index.name} created" for index in missing]
+            missing = [index for index in (None, *declared.indexes) if index not in (there or ())]
+            done += [
+                f"collection {declared.name}: index {index_name(index)} created"
+                for index in missing
+                if index is not None or there is not None
+            ]
             if dry_run:
                 continue
-            if entry is None or self._lacks(entry, declared):
-                self._grow(declared)
-            for index in declared.indexes:  # after a bulk load, an index that is there may be far behind
-                path = self._path(declared.name)
-                view = f"{path}/{quoted_design(index)}/_view/rows?limit=0&reduce=false"
-                self._wait_for(view)
+            if missing:
+                self._grow(declared, built=True)
+            else:
+                self._build(declared)  # after a bulk load, an index that is there may be far behind
         if not dry_run:
-            self.system_database(create=True)
+            self._admit(self.system_database(create=True))
             self.forget()
         return done
 
     def building(self, declared: Collection) -> list[str]:
-        """Names of the declared indexes that do not cover every document yet."""
+        """The indexes, in words, that do not cover every document yet."""
         behind = []
-        for index in declared.indexes:
+        for index in (None, *declared.indexes):
             answer = self.session.json("GET", f"{self._path(declared.name)}/{quoted_design(index)}/_info")
             if answer["view_index"].get("updates_pending", {}).get("total", 0) > 1_000:
-                behind.append(index.name)
+                behind.append(index_name(index))
         return behind
 
     def info(self, collection: str) -> dict[str, Any]:
@@ -198,6 +215,24 @@ class Collections:
         return found
 
     # Within
+
+    def _there(self, declared: Collection, entry: dict[str, Any]) -> set[Index | None] | None:
+        """Those of a collection's indexes that are registered and in its database; None if that is not there."""
+        designs: dict[str, Index | None] = {design_name(index): index for index in (None, *declared.indexes)}
+        try:
+            rows = self.session.json(
+                "POST", f"{self._path(declared.name)}/_all_docs", {"keys": list(designs)}, safe=True
+            )["rows"]
+        except HttpFailure as error:
+            if error.no_database:
+                return None
+            raise
+        found = {row["id"] for row in rows if "error" not in row and not row["value"].get("deleted")}
+        return {index for design, index in designs.items() if design in found and design in entry["indexes"]}
+
+    def _build(self, declared: Collection) -> None:
+        for index in (None, *declared.indexes):
+            self._wait_for(f"{self._path(declared.name)}/{quoted_design(index)}/_view/rows?limit=0&reduce=false")
 
     def _wait_for(self, view: str) -> None:
         """Until an index is built, for an hour at most. After a minute CouchDB gives up its answer, and builds on; a
@@ -220,7 +255,7 @@ class Collections:
         try:
             found: dict[str, Any] = self.session.json("GET", f"{self.system}/{quoted(_REGISTERED + collection)}")
         except HttpFailure as error:
-            if error.status == 404:
+            if error.no_document or error.no_database:
                 return None
             raise
         return found
@@ -232,23 +267,29 @@ class Collections:
         path = self._path(collection)
         known = {design_name(Index(*fields)): Index(*fields) for fields in entry["indexes"].values() if fields}
         indexes = tuple(index for design, index in known.items() if design in entry["indexes"])
-        table = Table(collection, entry["scope"], indexes, path, *self._identity(path))
+        declared = self._schema.get(collection)
+        until = monotonic() + _LOOK_AGAIN if declared and self._lacks(entry, declared) else inf
+        table = Table(collection, entry["scope"], indexes, path, *self._identity(path), until)
         self._known[collection] = table
         return table
 
-    def _grow(self, declared: Collection) -> dict[str, Any]:
-        """Create the database and the indexes that are missing, then register them; answers the entry."""
+    def _grow(self, declared: Collection, *, built: bool = False) -> dict[str, Any]:
+        """Create the database and the indexes that are missing, and register them, once they are ``built`` if that is
+        asked for, as running processes use what is registered; answers the entry."""
         with unhurried():
-            return self._grown(declared)
+            return self._grown(declared, built)
 
-    def _grown(self, declared: Collection) -> dict[str, Any]:
+    def _grown(self, declared: Collection, built: bool) -> dict[str, Any]:
         path = self._path(declared.name)
         self.system_database(create=True)
         self._create_database(path)
         indexes: Sequence[Index | None] = (None, *declared.indexes)
-        self.session.json(
-            "POST", f"{path}/_bulk_docs", {"docs": [design_document(index) for index in indexes]}, timeout=_SLOW
-        )
+        designs = {"docs": [design_document(index) for index in indexes]}
+        for row in self.session.json("POST", f"{path}/_bulk_docs", designs, timeout=_SLOW):
+            if row.get("error", "conflict") != "conflict":
+                raise row_failure(row)
+        if built:
+            self._build(declared)
         added = {design_name(index): [] if index is None else list(index.fields) for index in indexes}
         while True:
             entry = self._entry(declared.name) or {"scope": declared.scope, "indexes": {}}
@@ -264,13 +305,26 @@ class Collections:
     def _create_database(self, path: str) -> None:
         try:
             self.server.resource.put_json(path[1:], **({} if self._copies else {"n": 1}))
-            if self._member:
-                members = {"members": {"names": [self._member], "roles": []}, "admins": {"names": [], "roles": []}}
-                self.server.resource(path[1:]).put_json("_security", members)
         except HttpFailure as error:
             # 412: it is there. 500 beside a creation of the same name by somebody else: asking for it decides.
             if error.status not in (412, 500):
                 raise
+            if error.status == 500:
+                return
+        self._admit(path)
+
+    def _admit(self, path: str) -> None:
+        """Let the member use a database whose ``_security`` nobody has set yet: that of a new one, or of one whose
+        creation was cut off."""
+        if not self._member:
+            return
+        security = self.session.json("GET", f"{path}/_security")
+        for part in ("members", "admins"):
+            told = security.get(part, {})
+            if told.get("names") or set(told.get("roles", ())) - {"_admin"}:
+                return
+        members = {"members": {"names": [self._member], "roles": []}, "admins": {"names": [], "roles": []}}
+        self.session.json("PUT", f"{path}/_security", members)
 
     def _identity(self, path: str) -> tuple[int, int]:
         """The seed of a database's hints, and how many copies of a document it keeps."""

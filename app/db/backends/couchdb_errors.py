@@ -51,7 +51,25 @@ class HttpFailure(CouchError):
     @property
     def no_database(self) -> bool:
         """Whether the database, and not only the document, is missing."""
-        return self.status == 404 and ("atabase" in self.reason or self.reason == "no_db_file")
+        told = "atabase" in self.reason or self.reason == "no_db_file"
+        return self.status == 404 and self.error == "not_found" and told
+
+    @property
+    def no_document(self) -> bool:
+        """Whether CouchDB itself says that the document, in a database that exists, is missing. A proxy's 404 is not
+        that, and nothing may be concluded from it."""
+        return self.status == 404 and self.error == "not_found" and self.reason in ("missing", "deleted")
+
+    @property
+    def no_room(self) -> bool:
+        """Whether the disk is full."""
+        words = f"{self.error} {self.reason}"
+        return self.status == 507 or "enospc" in words or "insufficient_storage" in words
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a write may have been applied in spite of this answer: a gateway speaks for a server that it lost."""
+        return self.status >= 500 and not self.no_room
 
 
 def failure(status: int, body: bytes, retry_after: str = "") -> HttpFailure:
@@ -64,6 +82,13 @@ def failure(status: int, body: bytes, retry_after: str = "") -> HttpFailure:
         told = {}
     wait = float(retry_after) if retry_after.isdigit() else None
     return HttpFailure(status, str(told.get("error", "")), str(told.get("reason", ""))[:300], wait)
+
+
+def row_failure(row: dict[str, Any]) -> HttpFailure:
+    """The error that CouchDB's answer for one document of several stands for."""
+    error = str(row["error"])
+    status = {"forbidden": 403, "unauthorized": 401}.get(error, 500)
+    return HttpFailure(status, error, str(row.get("reason", "")))
 
 
 def translate(error: Exception) -> DatabaseError:
@@ -88,7 +113,8 @@ def translate(error: Exception) -> DatabaseError:
 
 
 def _translate_answer(error: HttpFailure) -> DatabaseError:
-    words = f"{error.error} {error.reason}"
+    if error.no_room:
+        return NotWritable("CouchDB has no room left on its disk.", retry_after=60.0)
     match error.status:
         case 401 if "not a server admin" in error.reason:
             return Unauthorised(
@@ -111,6 +137,10 @@ def _translate_answer(error: HttpFailure) -> DatabaseError:
                 "CouchDB refuses this: the user of COUCHDB_USER lacks a right (see docs/backends/couchdb.md).",
                 retry_after=30.0,
             )
+        case 404 if error.error != "not_found":
+            return Unavailable(
+                "What answered is not CouchDB: check COUCHDB_URL, and the proxy that may be there.", retry_after=5.0
+            )
         case 404:
             return Unavailable("A database or index is missing in CouchDB: run 'wherry db prepare'.", retry_after=30.0)
         case 413:
@@ -119,8 +149,4 @@ def _translate_answer(error: HttpFailure) -> DatabaseError:
             return InvalidDocument(f"CouchDB refuses it: {error.reason or error.error}")
         case 429:
             return Throttled("CouchDB asks for fewer requests.", retry_after=error.retry_after or 1.0)
-        case 507:
-            return NotWritable("CouchDB has no room left on its disk.", retry_after=60.0)
-    if "enospc" in words or "insufficient_storage" in words:
-        return NotWritable("CouchDB has no room left on its disk.", retry_after=60.0)
     return Unavailable("CouchDB failed to answer.", retry_after=error.retry_after or 2.0)

@@ -7,8 +7,10 @@ then either folded, and in the rows, or among the intents.
 """
 
 import heapq
+import random
 from collections.abc import Iterator
 from operator import itemgetter
+from time import sleep
 from typing import Any, Final, NamedTuple
 
 from app.db.backends.couchdb_by_id import ReaderById, Row
@@ -87,13 +89,25 @@ class Reader(ReaderById):
         for span in spans:
             low, high = _bounds(prefix, span, plan.index)
             queries.append({"reduce": True, "start_key": low, "end_key": high, "inclusive_end": False})
-        results = self._queries(table, plan.index, queries)
-        found = sum(int(row["value"]) for result in results[1:] for row in result["rows"])
-        intents = _of_rows(results[0]["rows"])
-        if not intents:
-            return found
-        # A row for each stored form was counted: take those away and count what the documents really are.
-        paths = _paths(plan.index)
+        queries.append(_intents(prefix))
+        pause = 0.005
+        for _ in range(_ROUNDS):
+            first, *results, last = self._queries(table, plan.index, queries)
+            # CouchDB answers one query after the other: what is counted by its intent must have had it all the while.
+            if _revisions(first) != _revisions(last):
+                sleep(random.uniform(0, pause))  # noqa: S311 - spreads waits, keeps no secret
+                pause = min(pause * 2, 0.1)
+                continue
+            found = sum(int(row["value"]) for result in results for row in result["rows"])
+            return found + self._correction(table, _of_rows(first["rows"]), _paths(plan.index), spans)
+        raise Unavailable("These documents change too often to be counted.", retry_after=1.0)
+
+    def _correction(
+        self, table: Table, intents: list[Document], paths: tuple[tuple[str, ...], ...], spans: tuple[Span, ...]
+    ) -> int:
+        """What a count of stored forms lacks: without the forms of those that bear intents, with what they really
+        are."""
+        found = 0
         visible = self.shown(table, [dict(stored) for stored in intents])
         for stored in intents:
             if ABSENT_MARK not in stored:
@@ -298,6 +312,10 @@ def _with_floats(value: Any) -> Any:
 
 def _intents(prefix: str) -> Row:
     return {"reduce": False, "key": "p" + prefix}
+
+
+def _revisions(result: Row) -> list[tuple[str, str]]:
+    return [(row["id"], row["value"]["_rev"]) for row in result["rows"]]
 
 
 def _bounds(prefix: str, span: Span, index: Index | None) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """Single writes and bulk writes of CouchDB, and how a write whose reply was lost is settled.
 
 A write is a compare-and-swap on CouchDB's own revision, and its revision token is new, so sending the same one again is
-safe: at most one of them is applied. After a lost reply the document is read: our token says that it was applied; the
+safe: at most one of them is applied. After a lost reply, or one of 500 and above, which a gateway gives for a server
+that went away after the write, the document is read: our token says that it was applied; the
 revision that we replaced says that it was not, and it is sent again, which also outruns the first if that is still on
 its way. Anything else means that somebody wrote after, or instead of, us: the outcome is unknown.
 """
@@ -16,7 +17,7 @@ import orjson
 
 from app.db.backends.couchdb_cells import BULK_TIMEOUT, Cells, not_stored
 from app.db.backends.couchdb_collections import Table
-from app.db.backends.couchdb_errors import CouchError, HttpFailure, ReplyLost, failure, translate
+from app.db.backends.couchdb_errors import CouchError, HttpFailure, ReplyLost, failure, row_failure, translate
 from app.db.backends.couchdb_layout import (
     INTENT,
     TOKEN,
@@ -126,12 +127,17 @@ class Writer:
         else:
             reply = self._session.request("PUT", target.path, stored(target.fields, target.token, rev))
         if reply.status in (200, 201):
-            made: str = orjson.loads(reply.body)["rev"]
+            try:
+                made: str = orjson.loads(reply.body)["rev"]
+            except orjson.JSONDecodeError as error:
+                raise ReplyLost("not JSON", write=True) from error
             return made
         if reply.status == 202:
             raise not_stored()
         failed = failure(reply.status, reply.body, reply.header(b"retry-after"))
-        if failed.status == 409 or (failed.status == 404 and not failed.no_database):
+        if failed.in_doubt:
+            raise ReplyLost(str(failed), write=True) from failed
+        if failed.status == 409 or failed.no_document:
             return None
         raise failed
 
@@ -196,19 +202,27 @@ class Writer:
     def _bulk(self, targets: list[Target], kept: set[str], outcomes: dict[str, Outcome], only_newer: bool) -> None:
         """Create them, and replace those that turn out to exist, until each is decided."""
         revs: dict[str, str] = {}
-        waiting, table, lost = targets, targets[0].table, False
+        waiting, table, lost, doubt = targets, targets[0].table, False, False
         look_first = table.path in self._replacing
         for _ in range(_ROUNDS):
-            if not look_first:
-                lost = self._bulk_once(waiting, revs, outcomes)
-                waiting = [target for target in waiting if target.id not in outcomes]
-                if not waiting:
-                    return
-            look_first = False
-            current = {
-                found["_id"]: found
-                for found in self._cells.bulk_get(table, [item.key for item in waiting], BULK_TIMEOUT)
-            }
+            try:
+                if not look_first:
+                    lost = self._bulk_once(waiting, revs, outcomes)
+                    doubt = doubt or lost
+                    waiting = [target for target in waiting if target.id not in outcomes]
+                    if not waiting:
+                        return
+                look_first = False
+                there = self._cells.bulk_get(table, [item.key for item in waiting], BULK_TIMEOUT)
+            except CouchError as error:
+                if not doubt and not outcomes:
+                    raise
+                raise Unavailable(
+                    "It is not known which of these documents were saved: look before saving them again.",
+                    retry_after=2.0,
+                    outcome="unknown",
+                ) from error
+            current = {found["_id"]: found for found in there}
             self._guess(table, replacing=bool(current))
             revs = {}
             for target in waiting:
@@ -242,6 +256,8 @@ class Writer:
         except ReplyLost:
             return True
         except HttpFailure as error:
+            if error.in_doubt:
+                return True
             if error.status not in (400, 413) or error.no_database:
                 raise
             if len(targets) == 1:
@@ -255,9 +271,7 @@ class Writer:
                 _, _, id, key, token, _ = target
                 outcomes[id] = Outcome(id, f"{token}.{make_hint(row['rev'], token, key, target.table.seed)}")
             elif row.get("error") != "conflict":
-                status = {"forbidden": 403, "unauthorized": 401}.get(row["error"], 500)
-                refused = translate(HttpFailure(status, row["error"], str(row.get("reason", ""))))
-                outcomes[target.id] = Outcome(target.id, None, refused)
+                outcomes[target.id] = Outcome(target.id, None, translate(row_failure(row)))
         return False
 
     def _alone(self, target: Target, only_newer: bool) -> Outcome:
