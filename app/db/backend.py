@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Self
 from urllib.parse import SplitResult, parse_qsl
 
+from app.db.batch import accept_batch
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import (
     MAX_BYTES,
@@ -21,6 +22,7 @@ from app.db.documents import (
     Portable,
     canonical_json,
     check_document,
+    checked_revision,
     size_together,
     split_rev,
 )
@@ -38,7 +40,6 @@ from app.db.writes import ABSENT, ANY, Check, Delete, Expected, Outcome, Prepare
 MAX_TOGETHER = 100
 _WALK_CHUNK = 500
 _NAMES_LIMIT = 10_000
-_MAX_REVISION = 200
 _log = logging.getLogger(__name__)
 
 
@@ -203,7 +204,7 @@ class Backend(DatabaseService):
         portable = check_document(document, id)
         expect = portable.rev
         try:
-            rev = self._save(name, id, portable, ANY if expect is None else _checked_revision(expect))
+            rev = self._save(name, id, portable, ANY if expect is None else checked_revision(expect))
         except self.driver_errors as error:
             raise self._translate(error) from error
         return {"id": id, "rev": rev}
@@ -222,7 +223,7 @@ class Backend(DatabaseService):
         name = self._names.get(collection) or self._name(collection)
         check_id(id)
         try:
-            self._delete(name, id, ANY if rev is None else _checked_revision(rev))
+            self._delete(name, id, ANY if rev is None else checked_revision(rev))
         except self.driver_errors as error:
             raise self._translate(error) from error
 
@@ -385,13 +386,13 @@ class Backend(DatabaseService):
             if type(write) is Put:
                 portable = check_document(write.document, id)
                 if write.keep_revision:
-                    token = split_rev(_checked_revision(portable.rev))[0]
+                    token = split_rev(checked_revision(portable.rev))[0]
                     if not token:
                         raise InvalidDocument("has no token to keep", path="_rev")
                 elif expect is ANY and portable.rev is not None:
                     expect = portable.rev
             if type(expect) is str:
-                _checked_revision(expect)
+                checked_revision(expect)
             elif expect is not ABSENT and (expect is not ANY or type(write) is Check):
                 raise InvalidDocument(
                     "an expectation is a revision or ABSENT (or ANY, for Put and Delete)", path="expect"
@@ -494,53 +495,6 @@ class Backend(DatabaseService):
         """What a driver's error means; its text stays in ``__cause__``."""
 
 
-class Batch:
-    """The documents of a bulk write: those that are ``accepted``, and an answer for every one, in order."""
-
-    def __init__(self) -> None:
-        self.accepted: list[tuple[str, Portable]] = []
-        self._outcomes: list[Outcome | None] = []
-        self._places: dict[str, int] = {}
-
-    def add(self, document: Document, keep_revision: bool) -> None:
-        """Check a document, and keep it or the error."""
-        id: Any = document.get("_id") if type(document) is dict else None
-        try:
-            if type(id) is not str or not id.isascii() or not 0 < len(id) <= MAX_ID_BYTES:  # check_id's usual case
-                check_id(id)
-            portable = check_document(document, id)
-            if keep_revision:
-                if _checked_revision(portable.rev)[0] == ".":
-                    raise InvalidDocument("has no token to keep", path="_rev")
-            elif portable.rev is not None:
-                portable = portable._replace(rev=None)
-            if id in self._places:
-                raise InvalidDocument("stands twice in this batch", path="_id")
-        except DatabaseError as error:
-            self._outcomes.append(Outcome(str(id), None, error))
-            return
-        self._places[id] = len(self._outcomes)
-        self.accepted.append((id, portable))
-        self._outcomes.append(None)
-
-    def enter(self, written: Iterable[Outcome]) -> None:
-        """What became of accepted ones."""
-        for outcome in written:
-            self._outcomes[self._places[outcome.id]] = outcome
-
-    def outcomes(self) -> list[Outcome]:
-        """The answers."""
-        return [outcome for outcome in self._outcomes if outcome is not None]
-
-
-def accept_batch(documents: Iterable[Document], keep_revisions: bool) -> Batch:
-    """The documents of a bulk write, checked."""
-    batch = Batch()
-    for document in documents:
-        batch.add(document, keep_revisions)
-    return batch
-
-
 def _body(document: Document) -> Document:
     return {key: value for key, value in document.items() if key not in ("_id", "_rev")}
 
@@ -550,9 +504,3 @@ def _holds(expect: Expected, document: Document | None) -> bool:
     if expect is ABSENT or document is None:
         return expect is ABSENT and document is None
     return split_rev(str(expect))[0] == split_rev(document["_rev"])[0]
-
-
-def _checked_revision(rev: object) -> str:
-    if type(rev) is not str or not 0 < len(rev) <= _MAX_REVISION:
-        raise InvalidDocument(f"a revision is text of 1 to {_MAX_REVISION} characters", path="_rev")
-    return rev

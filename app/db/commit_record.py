@@ -22,13 +22,13 @@ Nothing here knows CouchDB: ``Store`` is what a database has to bring.
 """
 
 import os
-import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, Protocol
 
 from app.db.documents import Document, new_token, split_rev
 from app.db.errors import Conflict, Unavailable
+from app.db.growing_waits import growing_waits
 from app.db.names import Name
 from app.db.writes import ABSENT, ANY, Expected, Prepared
 
@@ -186,15 +186,14 @@ class CommitRecords:
     def together(self, keys: Sequence[Key]) -> dict[Key, Cell]:
         """One snapshot: read twice, until both times every revision is the same and no cell bears an intent."""
         end = self._ticks() + _GIVE_UP
-        bound = 0.002
-        while True:
+        for wait in growing_waits(0.002, 0.05):
             first = self.settled(keys)
             if {key: cell.hint for key, cell in first.items()} == self._store.read_hints(keys):
                 return {key: cell for key, cell in first.items() if cell.value is not None}
             if self._ticks() >= end:
-                raise Unavailable("These documents change too often to be read together.", retry_after=1.0)
-            self._sleep(random.uniform(0, bound))  # noqa: S311 - spreads waits, keeps no secret
-            bound = min(bound * 2, 0.05)
+                break
+            self._sleep(wait)
+        raise Unavailable("These documents change too often to be read together.", retry_after=1.0)
 
     def settled(self, keys: Collection[Key]) -> dict[Key, Cell]:
         """The cells, none of which bears an intent: decided ones are folded, a pending one is waited for up to a second
@@ -263,15 +262,14 @@ class CommitRecords:
         outcome: nothing was written.
         """
         end = self._ticks() + _GIVE_UP
-        bound = 0.004
-        while True:
+        for wait in growing_waits(0.004, 0.1):
             done = self._attempt(writes)
             if done is not None:
                 return done
             if self._ticks() >= end:
-                raise Conflict([(write.name.path, write.id) for write in writes])
-            self._sleep(random.uniform(0, bound))  # noqa: S311 - spreads waits, keeps no secret
-            bound = min(bound * 2, 0.1)
+                break
+            self._sleep(wait)
+        raise Conflict([(write.name.path, write.id) for write in writes])
 
     def _attempt(self, writes: Sequence[Prepared]) -> list[tuple[str, str] | None] | None:
         """One try; None if another commit came in between, so that it is worth another."""

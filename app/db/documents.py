@@ -24,6 +24,7 @@ MAX_BYTES_TOGETHER: Final = 4_000_000
 MAX_DEPTH: Final = 20
 MAX_KEY_BYTES: Final = 255
 MAX_INTEGER: Final = 2**53 - 1
+_MAX_REVISION: Final = 200
 LARGEST_FLOAT: Final = 1e125
 SMALLEST_FLOAT: Final = 1e-125
 _OPTIONS = orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -99,6 +100,13 @@ def new_token() -> str:
 def join_rev(token: str, hint: str) -> str:
     """``_rev`` as callers see it: the token, and the store's own precondition where it has one."""
     return f"{token}.{hint}" if hint else token
+
+
+def checked_revision(rev: object) -> str:
+    """A revision that a caller gave. InvalidDocument if it can be none."""
+    if type(rev) is not str or not 0 < len(rev) <= _MAX_REVISION:
+        raise InvalidDocument(f"a revision is text of 1 to {_MAX_REVISION} characters", path="_rev")
+    return rev
 
 
 def split_rev(rev: str) -> tuple[str, str]:

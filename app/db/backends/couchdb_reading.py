@@ -7,8 +7,8 @@ then either folded, and in the rows, or among the intents.
 """
 
 import heapq
-import random
 from collections.abc import Iterator
+from itertools import islice
 from operator import itemgetter
 from time import sleep
 from typing import Any, Final, NamedTuple
@@ -31,6 +31,7 @@ from app.db.backends.couchdb_layout import (
 from app.db.documents import MAX_INTEGER, Document
 from app.db.errors import Unavailable
 from app.db.fields import parse_field
+from app.db.growing_waits import growing_waits
 from app.db.names import Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan, Span
@@ -90,13 +91,11 @@ class Reader(ReaderById):
             low, high = _bounds(prefix, span, plan.index)
             queries.append({"reduce": True, "start_key": low, "end_key": high, "inclusive_end": False})
         queries.append(_intents(prefix))
-        pause = 0.005
-        for _ in range(_ROUNDS):
+        for wait in islice(growing_waits(0.005, 0.1), _ROUNDS):
             first, *results, last = self._queries(table, plan.index, queries)
             # CouchDB answers one query after the other: what is counted by its intent must have had it all the while.
             if _revisions(first) != _revisions(last):
-                sleep(random.uniform(0, pause))  # noqa: S311 - spreads waits, keeps no secret
-                pause = min(pause * 2, 0.1)
+                sleep(wait)
                 continue
             found = sum(int(row["value"]) for result in results for row in result["rows"])
             return found + self._correction(table, _of_rows(first["rows"]), _paths(plan.index), spans)

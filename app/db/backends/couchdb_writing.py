@@ -7,7 +7,6 @@ revision that we replaced says that it was not, and it is sent again, which also
 its way. Anything else means that somebody wrote after, or instead of, us: the outcome is unknown.
 """
 
-import random
 import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -30,6 +29,7 @@ from app.db.backends.couchdb_layout import (
 from app.db.commit_record import CommitRecords, holds
 from app.db.documents import Portable, new_token, split_rev
 from app.db.errors import Conflict, DatabaseError, InvalidDocument, NotFound, TooLarge, Unavailable
+from app.db.growing_waits import growing_waits
 from app.db.names import Name
 from app.db.writes import ABSENT, ANY, Expected, Outcome
 
@@ -97,8 +97,7 @@ class Writer:
         """Read, decide the expectation by the token, compare and swap; again until one of them is decided."""
         place = (target.name, target.id)
         end = time.monotonic() + _GIVE_UP
-        bound = 0.002
-        while True:
+        for wait in growing_waits(0.002, 0.05):
             cell = self._records.settled([place]).get(place)
             if cell is None and target.fields is None:
                 raise NotFound(target.name.path, target.id)
@@ -110,9 +109,9 @@ class Writer:
             if made is not None:
                 return made
             if time.monotonic() >= end:
-                raise Conflict([(target.name.path, target.id)])
-            time.sleep(random.uniform(0, bound))  # noqa: S311 - spreads waits, keeps no secret
-            bound = min(bound * 2, 0.05)
+                break
+            time.sleep(wait)
+        raise Conflict([(target.name.path, target.id)])
 
     def _swap(self, target: Target, rev: str) -> str | None:
         """Replace the revision (create with ""): the new one, or None if there is another."""

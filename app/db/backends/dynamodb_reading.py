@@ -8,16 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-import orjson
-
 from app.db.backends.dynamodb_client import AT_ONCE, Client, Payload
 from app.db.backends.dynamodb_errors import INVALID, Refused, ReplyLost
 from app.db.backends.dynamodb_layout import Table, binary_text, range_key
 from app.db.backends.dynamodb_overflow import sorted_count, sorted_walk
 from app.db.backends.dynamodb_values import Item, decode_item
+from app.db.backends.scan_place import no_place, opened, sealed
 from app.db.capabilities import ScanPage
 from app.db.documents import Document
-from app.db.errors import InvalidQuery, Throttled
+from app.db.errors import Throttled
 from app.db.fields import parse_field
 from app.db.growing_waits import growing_waits
 from app.db.names import Name
@@ -203,7 +202,7 @@ class Reader:
         """A part of every tenant's documents."""
         payload: Payload = {"TableName": table.name, "ConsistentRead": True}
         if after is not None:
-            payload["ExclusiveStartKey"] = _opened(after)
+            payload["ExclusiveStartKey"] = _start(after)
         found: list[tuple[str, Document]] = []
         while True:
             payload["Limit"] = limit - len(found)
@@ -213,7 +212,7 @@ class Reader:
             if last is None:
                 return ScanPage(found, None)
             if len(found) >= limit:
-                return ScanPage(found, orjson.dumps([last["~tenant"]["S"], last["~id"]["S"]]).decode())
+                return ScanPage(found, sealed(last["~tenant"]["S"], last["~id"]["S"]))
             payload["ExclusiveStartKey"] = last
 
     def _runs(self, table: Table, name: Name, walk: Walk) -> tuple[list[_Run], str]:
@@ -314,11 +313,9 @@ def _placing(range_name: str, strip: int) -> Callable[[Item], bytes]:
     return lambda item: range_key(item, range_name)[strip:]
 
 
-def _opened(after: str) -> Item:
-    try:
-        place = orjson.loads(after)
-    except ValueError as error:
-        raise InvalidQuery("not a place in this scan", name="after") from error
-    if type(place) is not list or len(place) != 2 or not all(type(part) is str and part for part in place):
-        raise InvalidQuery("not a place in this scan", name="after")
-    return {"~tenant": {"S": place[0]}, "~id": {"S": place[1]}}
+def _start(after: str) -> Item:
+    """The key to scan behind."""
+    place = opened(after)
+    if not all(place):
+        raise no_place()
+    return _key(*place)

@@ -24,11 +24,12 @@ from app.db.backends.firestore_collections import Collections
 from app.db.backends.firestore_doctor import examine
 from app.db.backends.firestore_errors import DRIVER_ERRORS, translate
 from app.db.backends.firestore_messages import grpc
-from app.db.backends.firestore_paths import Paths, sealed
+from app.db.backends.firestore_paths import Paths
 from app.db.backends.firestore_reading import AT_MOST, Reader
 from app.db.backends.firestore_writing import Entry as WriteEntry
 from app.db.backends.firestore_writing import Writer, entry_of
 from app.db.backends.newer import Expecting, write_newer
+from app.db.backends.scan_place import sealed
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable, new_token, split_rev
 from app.db.errors import DatabaseError, InvalidQuery, NotFound, NotPrepared, Throttled, Unavailable

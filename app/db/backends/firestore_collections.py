@@ -12,9 +12,10 @@ from app.db.backends.firestore_client import FirestoreClient
 from app.db.backends.firestore_codec import KEYS, decode_document, field_path, key_of, put_keys
 from app.db.backends.firestore_indexes import REGISTRY
 from app.db.backends.firestore_messages import CommitRequest
-from app.db.backends.firestore_paths import Paths, sealed
+from app.db.backends.firestore_paths import Paths
 from app.db.backends.firestore_reading import Reader
 from app.db.backends.firestore_writing import compare_and_swap
+from app.db.backends.scan_place import sealed
 from app.db.index_registry import Entry, IndexRegistry
 from app.db.schema import Index
 

@@ -1,4 +1,4 @@
-"""Where things lie in a Firestore database, and how a place in a scan is written down.
+"""Where things lie in a Firestore database.
 
 ``<prefix>/db/<collection>/<id>`` for the installation, ``<prefix>/db/tenants/<tenant>/<collection>/<id>`` for a tenant,
 ``<prefix>/db/_collections/<collection>`` for what app/db/index_registry.py knows.
@@ -6,11 +6,9 @@
 
 from dataclasses import dataclass
 
-import orjson
-
 from app.db.backends.firestore_codec import decode_id, encode_id
 from app.db.backends.firestore_indexes import REGISTRY
-from app.db.errors import InvalidQuery
+from app.db.backends.scan_place import no_place, opened
 from app.db.names import MAX_ID_BYTES, MAX_TENANT_BYTES, Name
 
 
@@ -38,20 +36,9 @@ class Paths:
         return (decode_id(steps[1]) if len(steps) == 4 else "", decode_id(steps[-1]))
 
 
-def sealed(tenant: str, id: str) -> str:
-    """A place in a scan as text."""
-    return orjson.dumps([tenant, id]).decode()
-
-
-def opened(after: str) -> tuple[str, str]:
-    """The tenant and the id of ``sealed``'s text. Raises InvalidQuery for any other."""
-    try:
-        place = orjson.loads(after)
-        if type(place) is not list:
-            raise ValueError
-        tenant, id = place
-        if not (0 < len(id.encode()) <= MAX_ID_BYTES and len(tenant.encode()) <= MAX_TENANT_BYTES):
-            raise ValueError
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InvalidQuery("not a place in this scan", name="after") from error
-    return tenant, id
+def document_behind(paths: Paths, collection: str, after: str) -> str:
+    """The path of the document that a scan goes on behind. InvalidQuery for a text that no scan has given."""
+    tenant, id = opened(after)
+    if not (0 < len(id.encode()) <= MAX_ID_BYTES and len(tenant.encode()) <= MAX_TENANT_BYTES):
+        raise no_place()  # Firestore would refuse the path
+    return paths.document(Name(tenant, collection), id)

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from app.db.backends.firestore_client import FirestoreClient
 from app.db.backends.firestore_codec import decode_id, key_of
 from app.db.backends.firestore_messages import BatchGetDocumentsRequest, GetDocumentRequest, grpc
-from app.db.backends.firestore_paths import Paths, opened
+from app.db.backends.firestore_paths import Paths, document_behind
 from app.db.backends.firestore_queries import (
     count_all_request,
     count_requests,
@@ -122,10 +122,7 @@ class Reader:
     def scan(self, collection: str, after: str | None, limit: int, read_time: Any = None) -> Scanned:
         """All tenants' stored documents behind a place, in the order of their paths; as they were at ``read_time``,
         which an earlier answer told, or as they are."""
-        start = None
-        if after is not None:
-            tenant, id = opened(after)
-            start = self._paths.document(Name(tenant, collection), id)
+        start = None if after is None else document_behind(self._paths, collection, after)
         request = scan_request(self._paths.root, collection, start, limit)
         if read_time is not None:
             request.read_time.CopyFrom(read_time)

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult
 import orjson
 
 from app.db.backend import Backend
+from app.db.backends.scan_place import opened, sealed
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable, new_token, split_rev
 from app.db.errors import Conflict, DatabaseError, InvalidQuery, NotFound, NotPrepared
@@ -229,12 +230,12 @@ class MemoryDatabase(Backend):
             table = self._tables.get(collection)
             if table is None:
                 return ScanPage([], None)
-            start = _opened(after)
+            start = None if after is None else opened(after)
             found: list[tuple[str, Document]] = []
             for tenant, id in _after(table, start):
                 if len(found) == limit:
                     last_path, last = found[-1]
-                    return ScanPage(found, orjson.dumps([last_path.rpartition("/")[0], last["_id"]]).decode())
+                    return ScanPage(found, sealed(last_path.rpartition("/")[0], last["_id"]))
                 document = table.partitions[tenant].read(id)
                 if document is not None:
                     found.append((Name(tenant, collection).path, document))
@@ -337,15 +338,3 @@ def _after(table: _Table, start: tuple[str, str] | None) -> Iterator[tuple[str, 
             continue
         ids = table.partitions[tenant].ids
         yield from ((tenant, id) for id in ids[bisect_right(ids, start[1]) if start and start[0] == tenant else 0 :])
-
-
-def _opened(after: str | None) -> tuple[str, str] | None:
-    if after is None:
-        return None
-    try:
-        place = orjson.loads(after)
-    except ValueError as error:
-        raise InvalidQuery("not a place in this scan", name="after") from error
-    if type(place) is not list or len(place) != 2 or not all(type(part) is str for part in place):
-        raise InvalidQuery("not a place in this scan", name="after")
-    return place[0], place[1]

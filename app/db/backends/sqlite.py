@@ -8,7 +8,6 @@ limits of its own below the contract's.
 How a collection lies in the file is told in sqlite_tables.py.
 """
 
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,11 +16,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode
 
-from orjson import dumps, loads
+from orjson import loads
 
 from app.db.backend import Backend
+from app.db.backends.scan_place import opened, sealed
 from app.db.backends.sqlite_connections import LAYOUT_VERSION, SYNCHRONOUS, Registry
-from app.db.backends.sqlite_guard import CLOSE_GUARD, GUARDED, OPEN_GUARD, guard_statements
+from app.db.backends.sqlite_doctor import examine
+from app.db.backends.sqlite_errors import DRIVER_ERRORS, translate
+from app.db.backends.sqlite_guard import CLOSE_GUARD, OPEN_GUARD, guard_statements
 from app.db.backends.sqlite_tables import (
     STALE_LAYOUT,
     Table,
@@ -33,7 +35,7 @@ from app.db.backends.sqlite_tables import (
 )
 from app.db.capabilities import Capabilities, CollectionInfo, Finding, ScanPage
 from app.db.documents import Document, Portable, new_token, split_rev
-from app.db.errors import Conflict, DatabaseError, InvalidQuery, NotFound, NotPrepared, NotWritable, Unavailable
+from app.db.errors import Conflict, DatabaseError, InvalidQuery, NotFound, NotPrepared
 from app.db.names import Name
 from app.db.paging import Slice, Walk
 from app.db.planner import Plan
@@ -47,7 +49,6 @@ T = TypeVar("T")
 _IN_AT_MOST = 500
 _BATCH = 2_000
 _TABLES_LIMIT = 10_000
-_LOW_SPACE = 200_000_000
 
 
 class SqliteSettings(Protocol):
@@ -65,7 +66,7 @@ class SqliteDatabase(Backend):
     """The contract on one SQLite file."""
 
     capabilities: ClassVar = Capabilities(fresh_queries=True, shared=True, durable=True, parallel=1)
-    driver_errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, OSError)
+    driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
 
     def __init__(
         self,
@@ -192,12 +193,12 @@ class SqliteDatabase(Backend):
         table = load_table(self._connection(), collection)
         if table is None:
             return ScanPage([], None)
-        start = () if after is None else _place(after)
+        start = () if after is None else opened(after)
         rows = self._connection().execute(table.scan(on=after is not None), (*start, limit)).fetchall()
         paths = {tenant: Name(tenant, collection).path for tenant in {row[0] for row in rows}}
         documents = _documents([row[1:] for row in rows])
         found = [(paths[row[0]], document) for row, document in zip(rows, documents, strict=True)]
-        return ScanPage(found, dumps(rows[-1][:2]).decode() if len(rows) == limit else None)
+        return ScanPage(found, sealed(*rows[-1][:2]) if len(rows) == limit else None)
 
     # Writing
 
@@ -467,67 +468,11 @@ class SqliteDatabase(Backend):
         self._connection().execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 
     def _doctor(self) -> list[Finding]:
-        connection = self._connection()
-        (version,) = connection.execute("SELECT sqlite_version()").fetchone()
-        findings = [Finding("reachable", True, f"SQLite {version}, layout {LAYOUT_VERSION}")]
-        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(10)") if row[0] != "ok"]
-        findings.append(
-            Finding(
-                "integrity",
-                not problems,
-                "; ".join(problems) or "integrity_check is ok",
-                "Restore a backup of the file.",
-            )
-        )
-        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-        findings.append(Finding("journal", mode == "wal", f"journal mode {mode}", "Put the file on a local disk."))
-        findings.append(self._try_writing(connection))
-        free = shutil.disk_usage(self._registry.path.parent).free
-        room = Finding("space", free > _LOW_SPACE, f"{free // 1_000_000:,} MB free", "Make room on the disk.", free)
-        findings.append(room)
         missing = self._prepare(self.schema, dry_run=True)
-        findings.append(Finding("indexes", not missing, "; ".join(missing) or "all there", "Run 'wherry db prepare'."))
-        return findings
-
-    def _try_writing(self, connection: sqlite3.Connection) -> Finding:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            connection.execute(f"PRAGMA user_version = {version}")
-            connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            return Finding(
-                "writable", False, str(self._translate(error)), "Check the file's rights and the free space."
-            )
-        return Finding("writable", True, f"durability {self._registry.durability}")
+        return examine(self._connection(), self._registry.path, self._registry.durability, missing)
 
     def _translate(self, error: Exception) -> DatabaseError:
-        if isinstance(error, OSError):
-            return NotWritable(
-                "The database's folder cannot be written: check SQLITE_PATH and its rights.", retry_after=60.0
-            )
-        if GUARDED in str(error):
-            return NotWritable("The data has moved to another database: this one takes no writes.", retry_after=60.0)
-        code = getattr(error, "sqlite_errorcode", None) or 0
-        match code & 0xFF:
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                return Unavailable("The database is busy with another write.", retry_after=1.0)
-            case sqlite3.SQLITE_FULL:
-                return NotWritable("The disk is full: nothing can be saved until there is room.", retry_after=60.0)
-            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-                return NotWritable("The database's file cannot be written: check its rights.", retry_after=60.0)
-            case sqlite3.SQLITE_CANTOPEN:
-                return Unavailable("The database's file cannot be opened: check SQLITE_PATH and its folder's rights.")
-            case sqlite3.SQLITE_IOERR if code in _WRITE_ERRORS:
-                return NotWritable("The disk refuses writes: it may be full or failing.", retry_after=60.0)
-            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                return Unavailable(
-                    "The database's file is damaged or no database: run 'wherry db doctor'.", retry_after=60
-                )
-        return Unavailable("The database failed to answer.", retry_after=5.0)
-
-
-_WRITE_ERRORS = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE)
+        return translate(error)
 
 
 def _documents(rows: list[tuple[str, str, str]]) -> list[Document]:
@@ -537,20 +482,6 @@ def _documents(rows: list[tuple[str, str, str]]) -> list[Document]:
         document["_id"] = id
         document["_rev"] = rev
     return documents
-
-
-def _place(after: str) -> tuple[str, str]:
-    """The tenant and the id in a scan's ``after``."""
-    try:
-        place = loads(after)
-        if type(place) is not list:
-            raise ValueError
-        tenant, id = place
-        if type(tenant) is not str or type(id) is not str:
-            raise ValueError
-    except (ValueError, TypeError) as error:
-        raise InvalidQuery("not a place in this scan", name="after") from error
-    return tenant, id
 
 
 def _seconds(text: str) -> float:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from app.db.backend import accept_batch
 from app.db.backends.newer import Expecting, write_newer
+from app.db.batch import accept_batch
 from app.db.documents import MAX_BYTES_TOGETHER, Document, Portable, document_size
 from app.db.errors import Conflict, InvalidDocument, TooLarge
 from app.db.writes import ANY, Outcome, Put, Saved
