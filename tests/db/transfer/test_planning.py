@@ -119,7 +119,7 @@ class TestTheTarget:
         self, source: DatabaseService, target: DatabaseService, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         room = type("Usage", (), {"free": 3_000})()
-        monkeypatch.setattr("app.db.backends.sqlite.shutil.disk_usage", lambda path: room)
+        monkeypatch.setattr("app.db.backends.sqlite_doctor.shutil.disk_usage", lambda path: room)
         problems = planned(source, target).problems
         assert any("TARGET has 3.0 kB of room" in problem for problem in problems)
 

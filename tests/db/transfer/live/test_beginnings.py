@@ -79,6 +79,7 @@ def test_a_target_that_holds_other_data_is_told_nothing(sea: Sea) -> None:
     assert sea.application("two").get("t9/boats", "theirs")["name"] == "theirs"
 
 
+@pytest.mark.slow
 def test_a_target_whose_data_went_to_a_third_one_is_told_nothing(sea: Sea) -> None:
     sea.move("one", "two")
     before = read_state(sea.one)
@@ -87,6 +88,7 @@ def test_a_target_whose_data_went_to_a_third_one_is_told_nothing(sea: Sea) -> No
     assert (read_state(sea.one), read_state(sea.three)) == (before, None)
 
 
+@pytest.mark.slow
 def test_a_source_that_was_left_names_where_its_data_is(sea: Sea) -> None:
     sea.move("one", "two")
     with pytest.raises(TransferRefused, match="moved to two for good: name two as the source"):
@@ -96,6 +98,7 @@ def test_a_source_that_was_left_names_where_its_data_is(sea: Sea) -> None:
     assert read_state(sea.three) is None
 
 
+@pytest.mark.slow
 def test_after_two_migrations_a_process_that_knows_the_first_database_works_on_the_third(sea: Sea) -> None:
     sea.move("one", "two")
     sea.move("two", "three")
@@ -108,6 +111,7 @@ def test_after_two_migrations_a_process_that_knows_the_first_database_works_on_t
     assert read_state(sea.one) == left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["rollback", "finish"])
 def test_a_runner_that_is_told_the_two_the_other_way_round_knows_better(sea: Sea, action: Action) -> None:
     with closing(sea.runner("one", "two")) as runner:
@@ -124,6 +128,7 @@ def test_a_runner_that_is_told_the_two_the_other_way_round_knows_better(sea: Sea
         assert "nothing to finish yet" in str(answer["said"])
 
 
+@pytest.mark.slow
 def test_data_moves_back_to_a_database_that_was_left_for_good(sea: Sea) -> None:
     sea.move("one", "two")
     sea.two.save(BOATS, "y", {"name": "y", "n": 2})
@@ -134,6 +139,7 @@ def test_data_moves_back_to_a_database_that_was_left_for_good(sea: Sea) -> None:
     assert sea.one.get(BOATS, "y")["n"] == 3
 
 
+@pytest.mark.slow
 def test_given_up_on_the_way_back_it_is_as_left_as_before(sea: Sea) -> None:
     sea.move("one", "two")
     with closing(sea.runner("two", "one", into_existing=True)) as runner:

@@ -1,4 +1,4 @@
-"""The contract on a routed memory database, while a migration captures every change."""
+"""The contract on a routed memory database, while a migration captures every change: every day, SQLite's shows the same."""
 
 import pytest
 
@@ -6,6 +6,9 @@ from tests.db.contract.fresh import *  # noqa: F403 -- the suite's classes and f
 from tests.db.contract.suite import *  # noqa: F403
 from tests.db.joined import MemoryBackend
 from tests.db.transfer.live.routed import RoutedBackend
+
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ class TestWhileItCopies:
         assert crossing.serving is crossing.one
 
 
+@pytest.mark.slow
 class TestOneIsAway:
     def test_the_runner_is_seen_to_wait(self, crossing: Crossing, monkeypatch: pytest.MonkeyPatch) -> None:
         with closing(make_runner(crossing.one, crossing.two)) as runner:
@@ -150,6 +151,7 @@ def migrating(tmp_path: Path) -> Iterator[tuple[SqliteDatabase, SqliteDatabase]]
         yield one, two
 
 
+@pytest.mark.slow
 class TestCommands:
     """As an operator types them, whose settings name the first file."""
 
