@@ -1,4 +1,4 @@
-"""The contract on a routed memory database, while a migration captures every change: every day, SQLite's shows the same."""
+"""The contract on a routed memory database while a migration captures every change: SQLite's shows the same sooner."""
 
 import pytest
 
@@ -6,7 +6,6 @@ from tests.db.contract.fresh import *  # noqa: F403 -- the suite's classes and f
 from tests.db.contract.suite import *  # noqa: F403
 from tests.db.joined import MemoryBackend
 from tests.db.transfer.live.routed import RoutedBackend
-
 
 pytestmark = pytest.mark.slow
 
