@@ -75,11 +75,10 @@ class Patience:
 
 
 class BatchSize:
-    """How many documents one request has: halved when the database complains, but not below ``smallest``, doubled after
-    five that went well."""
+    """How many documents one bulk write has: halved when the database complains, doubled after five that went well."""
 
-    def __init__(self, largest: int, smallest: int = _SMALLEST) -> None:
-        self._largest, self._smallest = largest, min(smallest, largest)
+    def __init__(self, largest: int) -> None:
+        self._largest = largest
         self._lock = Lock()
         self._well = 0
         self.now = largest
@@ -87,11 +86,11 @@ class BatchSize:
     def complained(self) -> None:
         """The database asked to slow down or did not answer in time."""
         with self._lock:
-            self.now = max(self._smallest, self.now // 2)
+            self.now = max(min(_SMALLEST, self._largest), self.now // 2)
             self._well = 0
 
     def went_well(self) -> None:
-        """A whole request was done."""
+        """A whole bulk write was done."""
         if self.now == self._largest:
             return
         with self._lock:

@@ -1,8 +1,8 @@
 """Reading a whole collection page by page: by scan, or tenant by tenant where only some are asked for.
 
 How many documents a page asks for follows the size of those that came, so that large ones do not take more memory than
-many, and is halved when no answer comes. No backend bounds a page by its bytes, so what bounds memory where large
-documents follow small ones is that a page never asks for more than a hundred: of the largest, 35 MB.
+many, and is halved when no answer comes again and again. No backend bounds a page by its bytes, so what bounds memory
+where large documents follow small ones is that a page never asks for more than a hundred: of the largest, 35 MB.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +15,13 @@ from app.db.documents import Document
 from app.db.errors import InvalidQuery, Unavailable
 from app.db.query import Page, Query
 from app.db.service import DatabaseService
-from app.db.transfer.pacing import BatchSize, Patience
+from app.db.transfer.pacing import Patience
 
 T = TypeVar("T")
 BYTES: Final = 500_000
 _MOST: Final = 100
 _FEWEST: Final = 4
+_GROW_AFTER: Final = 5
 
 
 class Stretch(NamedTuple):
@@ -35,17 +36,18 @@ class Stretch(NamedTuple):
 class PageSize:
     """How many documents to ask for: half a megabyte of such as came last, at most ``most`` and never over a hundred.
 
-    Halved, down to one, whenever no answer comes, and doubled again after five pages that did. For one reader.
+    Halved, down to one, when no answer comes for the second time and whenever else none does for the same page: one
+    connection that breaks says nothing of the page. Doubled again after five pages that came at once. For one reader.
     """
 
     def __init__(self, most: int = _MOST) -> None:
-        self._most = self._fitting = min(most, _MOST)
-        self._answered = BatchSize(self._most, smallest=1)
+        self._most = self._fitting = self._coming = min(most, _MOST)
+        self._at_once = 0
 
     @property
     def now(self) -> int:
         """The number for the next page."""
-        return min(self._fitting, self._answered.now)
+        return min(self._fitting, self._coming)
 
     def seen(self, documents: int, bytes: int) -> None:
         """So many came, and so large was their JSON."""
@@ -54,20 +56,26 @@ class PageSize:
             self._fitting = min(self._most, 2 * self._fitting, wanted)
 
     def ask(self, patience: Patience, read: Callable[[int], T]) -> T:
-        """What ``read`` answers to a number of documents; it is called again, with fewer, after each outage.
+        """What ``read`` answers to a number of documents; it is called again after each outage, soon with fewer.
 
         Unavailable when ``patience`` is at an end.
         """
+        failures = 0
 
         def attempt() -> T:
+            nonlocal failures
             try:
                 return read(self.now)
             except Unavailable:
-                self._answered.complained()
+                failures += 1
+                if failures > 1:
+                    self._coming, self._at_once = max(1, self.now // 2), 0
                 raise
 
         answer = patience.call(attempt)
-        self._answered.went_well()
+        self._at_once += not failures
+        if self._at_once >= _GROW_AFTER:
+            self._coming, self._at_once = min(self._most, 2 * self._coming), 0
         return answer
 
 

@@ -100,8 +100,8 @@ class TestPages:
         source = Shelf(500)
         source.fails = lambda limit: limit > 10
         assert list(WAYS[way](source)) == [f"{n:05}" for n in range(500)]
-        assert source.limits[:5] == [100, 50, 25, 12, 6]
-        assert sum(limit > 10 for limit in source.limits[4:]) < len(source.limits) / 5
+        assert source.limits[:6] == [100, 100, 50, 25, 12, 6]
+        assert sum(limit > 10 for limit in source.limits[5:]) < len(source.limits) / 3
 
     def test_a_single_one_can_come_where_more_cannot(self, way: str) -> None:
         source = Shelf(0, 20)
@@ -112,5 +112,5 @@ class TestPages:
         source = Shelf(2_000)
         source.fails = lambda limit: len(source.limits) <= 3
         assert len(list(WAYS[way](source))) == 2_000
-        assert source.limits[:10] == [100, 50, 25, 12, 12, 12, 12, 12, 24, 24]
+        assert source.limits[:11] == [100, 100, 50, 25, 25, 25, 25, 25, 25, 50, 50]
         assert source.limits[-1] > 90
