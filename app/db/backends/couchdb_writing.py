@@ -2,9 +2,9 @@
 
 A write is a compare-and-swap on CouchDB's own revision, and its revision token is new, so sending the same one again is
 safe: at most one of them is applied. After a lost reply, or one of 500 and above, which a gateway gives for a server
-that went away after the write, the document is read: our token says that it was applied; the
-revision that we replaced says that it was not, and it is sent again, which also outruns the first if that is still on
-its way. Anything else means that somebody wrote after, or instead of, us: the outcome is unknown.
+that went away after the write, the document is read: our token says that it was applied; the revision that we replaced
+says that it was not, and it is sent again, which also outruns the first if that is still on its way. Anything else
+means that somebody wrote after, or instead of, us: the outcome is unknown.
 """
 
 import time

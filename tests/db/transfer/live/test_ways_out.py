@@ -16,6 +16,7 @@ from app.db.backends.sqlite import SqliteDatabase
 from app.db.cli import db_commands
 from app.db.factory import get_database_service
 from app.db.flask_ext import SETTINGS_OF, install_database
+from app.db.transfer.errors import TransferRefused
 from app.db.transfer.live import cli
 from app.db.transfer.live.board import Command, read_command, read_run, send_command
 from app.db.transfer.live.changes import count_changes
@@ -122,6 +123,22 @@ class TestOneIsAway:
             give_up(crossing)
             runner.wait_out(caught.value)
             assert runner.over
+
+    def test_after_the_cut_over_the_new_side_stays_for_good_without_the_old_one(self, crossing: Crossing) -> None:
+        with closing(make_runner(crossing.one, crossing.two)) as runner:
+            followed(crossing, runner)
+            command = Command("cutover", force=True)
+            send_command([crossing.one, crossing.two], command)
+            assert answer_to(crossing, command, runner.step)["ok"]
+        state = read_state(crossing.two)
+        assert state is not None
+        there = End(crossing.two, "two", "two")
+        with pytest.raises(TransferRefused, match="no way back without the other database"):
+            end_alone(there, state, "rollback", timing=QUICK)
+        assert "two serves" in end_alone(there, state, "finish", timing=QUICK)
+        assert (read_state(crossing.two), count_changes(crossing.two, 1)[0]) == (None, 0)
+        crossing.two.save("t1/boats", "late", {"name": "late", "n": 1})
+        assert crossing.application.get("t1/boats", "late")["n"] == 1, "the old side still says where the data is"
 
 
 def give_up(crossing: Crossing) -> None:
