@@ -239,8 +239,10 @@ class CouchDatabase(Backend):
         found: list[Document | None] = []
         for name, id in keys:
             place, cell = places[name], cells.get((name, id))
-            known = place is not None and cell is not None
-            found.append(self._reader.of_cell(place.table, place.key + id, cell) if known else None)  # type: ignore[union-attr, arg-type]
+            if place is None or cell is None:
+                found.append(None)
+            else:
+                found.append(self._reader.of_cell(place.table, place.key + id, cell))
         return found
 
     def _walk(self, name: Name, walk: Walk) -> Slice:
