@@ -100,6 +100,18 @@ class _Proxy:
         for one in sockets:
             _close(one)
 
+    def hang_up(self) -> None:
+        """The same, but wait until every client has noticed, and closed its end: none sends on what is gone."""
+        with self._lock:
+            sockets = [one for one in self._open if one.getsockname()[1] == self.port]
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_WR)
+        end = time.monotonic() + _PATIENCE
+        while not self._open.isdisjoint(sockets):
+            assert time.monotonic() < end, "a client has not noticed that its connection is closed"
+            time.sleep(0.001)
+
     def close(self) -> None:
         """End everything."""
         self.refuse()

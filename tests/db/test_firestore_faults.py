@@ -290,10 +290,10 @@ class TestOutages:
     def test_a_stale_answer_stays_what_it_is_after_an_outage(self, service: DatabaseService, proxy: TcpProxy) -> None:
         old = service.save(NOTES, "a", {"n": 1})["rev"]
         service.save(NOTES, "a", {"n": 2})
-        proxy.cut()
+        proxy.hang_up()  # an answer lost on the way would leave it unknown
         with pytest.raises(Conflict):
             service.save(NOTES, "a", {"n": 3, "_rev": old})
-        proxy.cut()
+        proxy.hang_up()
         with pytest.raises(NotFound):
             service.get(NOTES, "never")
         assert body(service.get(NOTES, "a")) == {"n": 2}
