@@ -29,6 +29,8 @@ def problem_of(url: str) -> str:
     of_a_file = parts.scheme == "sqlite" and not parts.netloc
     if "@" in f"{parts.path}{parts.query}{parts.fragment}" and not of_a_file:
         return f"is a URL with an @ behind its host: {_ENCODE}."
+    if of_a_file and parts.path and not url.strip().lower().startswith("sqlite:///"):
+        return "is a SQLite URL with too few slashes: sqlite:///file, or sqlite:////file for an absolute path."
     try:
         parts.port  # noqa: B018 - reading it checks it
     except ValueError:

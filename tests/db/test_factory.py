@@ -103,6 +103,8 @@ def test_every_memory_url_is_a_new_database() -> None:
         "mongo://host/db",
         "sqlite:",
         "sqlite:///",
+        "sqlite:file",
+        "sqlite:/file",
         "sqlite://host/file",
         "sqlite:///f?mode=ro",
         "sqlite:///f?busy_timeout=x",

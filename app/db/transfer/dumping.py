@@ -22,11 +22,12 @@ from app.db.transfer.catalogue import collections_of
 from app.db.transfer.digests import Digests, new_key
 from app.db.transfer.dump_format import BLOCK, DATA, END, HEAD, LEVEL, TALLY, VERSION
 from app.db.transfer.dump_writer import DumpWriter
-from app.db.transfer.entries import Entries, Entry, entries_of
+from app.db.transfer.entries import Entries, Entry, Unfit, entries_of
 from app.db.transfer.pacing import Patience
 from app.db.transfer.progress import Progress
 from app.db.transfer.rejections import Rejected, Rejections
 from app.db.transfer.selection import Selection, holds_tenant
+from app.db.transfer.writing import unfit_path
 
 _TALLIES: Final = 5_000
 
@@ -47,8 +48,8 @@ class DumpOptions:
 
 @dataclass(frozen=True, slots=True)
 class DumpReport:
-    """What was written. ``bytes`` are those of the documents' JSON, ``size`` the file's. ``left_out`` documents hold
-    what the contract does not allow and could be restored nowhere: ``rejections`` are the first 20."""
+    """What was written. ``bytes`` are those of the documents' JSON, ``size`` the file's. ``left_out`` documents are
+    such as the contract does not allow and could be restored nowhere: ``rejections`` are the first 20."""
 
     documents: int
     bytes: int
@@ -99,7 +100,8 @@ def dump(
         try:
             for collection in held:
                 with ahead(entries_of(source, collection, patience, options.tenants), stop) as stretches:
-                    counts[collection.name] = _dump_collection(writer, stretches, digests, rejections, progress)
+                    named = (_named(stretch, collection) for stretch in stretches)
+                    counts[collection.name] = _dump_collection(writer, named, digests, rejections, progress)
             documents, size = _write_tallies(writer, digests)
             end = {"documents": documents, "bytes": size, "left_out": rejections.number, "collections": counts}
             writer.add(END, _line(end))
@@ -123,6 +125,20 @@ def _head(held: list[CollectionInfo], options: DumpOptions, name: str, declared:
         "collections": [{"name": one.name, "scope": one.scope, "indexes": indexes.get(one.name, [])} for one in held],
         "digest_key": key.hex(),
     }
+
+
+def _named(stretch: Entries, collection: CollectionInfo) -> Entries:
+    """With the documents under a path that none can have among the unfit."""
+    refused = {path: unfit_path(path, collection) for path in {path for path, _ in stretch.entries}}
+    if not any(refused.values()):
+        return stretch
+    fit = [one for one in stretch.entries if refused[one[0]] is None]
+    unfit = [
+        Unfit(path, orjson.loads(data)["_id"], str(refused[path]), data)
+        for path, data in stretch.entries
+        if refused[path] is not None
+    ]
+    return Entries(fit, sum([len(data) for _, data in fit]), stretch.unfit + unfit)
 
 
 def _dump_collection(

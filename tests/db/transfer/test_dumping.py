@@ -134,6 +134,15 @@ class TestDumping:
         assert "2^53" in report.rejections[0].reason
         assert "odd" in (tmp_path / "rejects.jsonl").read_text()
 
+    @pytest.mark.parametrize("path", ["t/1/boats", "boats"])
+    def test_what_is_under_a_path_that_none_can_have_is_left_out_and_told(self, file: Path, path: str) -> None:
+        source = odd({"n": 1}, tenant=path.rpartition("/")[0])
+        source.save("t1/boats", "good", {"name": "good"})
+        report = dumped(source, file)
+        assert (report.documents, report.left_out) == (1, 1)
+        assert (report.rejections[0].collection, report.rejections[0].id) == (path, "odd")
+        assert set(manifest(file).tallies) == {"t1/boats"}
+
     def test_an_outage_leaves_no_file(self, file: Path, tmp_path: Path) -> None:
         source = Faulty(SCHEMA)
         harbour(source)
