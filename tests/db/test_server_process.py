@@ -92,8 +92,10 @@ def test_what_does_not_start_says_why_and_leaves_nothing_running() -> None:
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL", "SIGINT", "exit"])
 def test_it_goes_with_the_process_that_started_it(how: str) -> None:
     starts = """
-        import sys, time
+        import signal, sys, time
         from tests.db.test_server_process import Small
+        # A shell's background jobs inherit that SIGINT is ignored, and these tests may be one.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         server = Small()
         server.start()
         print(server.process.pid, (server.folder / "child").read_text(), server.folder, flush=True)
