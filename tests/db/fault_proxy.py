@@ -27,6 +27,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.waiting import wait_until
+
 _PATIENCE = 20.0
 _QUIET = 0.25
 """Seconds after which a server is taken to have done what it was sent."""
@@ -107,10 +109,7 @@ class _Proxy:
         for one in sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_WR)
-        end = time.monotonic() + _PATIENCE
-        while not self._open.isdisjoint(sockets):
-            assert time.monotonic() < end, "a client has not noticed that its connection is closed"
-            time.sleep(0.001)
+        wait_until(lambda: self._open.isdisjoint(sockets))
 
     def close(self) -> None:
         """End everything."""

@@ -15,6 +15,7 @@ from app.db.backends.couchdb_errors import Busy, ConnectFailed, HttpFailure, Rep
 from app.db.backends.couchdb_http import Session
 from tests.db.contract.processes import processes
 from tests.db.server_process import free_port
+from tests.waiting import wait_until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -260,8 +261,7 @@ def test_too_many_at_once_wait_and_then_are_told(server: Server) -> None:
         ThreadPoolExecutor(2) as pool,
     ):
         first = [pool.submit(session.request, "GET", "/", safe=True) for _ in range(2)]
-        while len(server.requests) < 2:
-            time.sleep(0.01)
+        wait_until(lambda: len(server.requests) >= 2)
         with pytest.raises(Busy):
             session.request("GET", "/", safe=True)
         released.set()

@@ -18,6 +18,7 @@ from tests.db.dynamodb_fixtures import backend, dynamodb_url
 from tests.db.dynamodb_proxy import Fate, Proxy, answer, failure
 from tests.db.dynamodb_server import DynamoBackend, Server
 from tests.db.fault_proxy import Cut
+from tests.waiting import wait_until
 
 __all__ = ["backend", "dynamodb_url"]
 
@@ -545,11 +546,3 @@ class TestStops:
         assert max(seconds for seconds, _ in failures) < 3.0
         assert all(error.retry_after > 0 for _, error in failures)
         service.close()
-
-
-def wait_until(true: Any) -> None:
-    """Wait for something that happens by itself, at most 20 seconds."""
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
