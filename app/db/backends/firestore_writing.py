@@ -9,7 +9,7 @@ that replaces or deletes a revision is sent again, for it can be applied once on
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from google.auth.exceptions import GoogleAuthError
@@ -22,6 +22,7 @@ from app.db.documents import Portable, join_rev, new_token, split_rev
 from app.db.errors import Conflict, DatabaseError, NotFound, TooLarge
 from app.db.growing_waits import growing_waits
 from app.db.names import Name
+from app.db.parts import parts_of
 from app.db.schema import Index
 from app.db.time_limit import bounded
 from app.db.writes import ABSENT, ANY, Expected, Outcome, Prepared
@@ -121,7 +122,7 @@ class Writer:
         ``seconds`` bound each request.
         """
         outcomes: list[Outcome] = []
-        for part in _parts(entries):
+        for part in parts_of(entries, _length, number=_BULK_DOCUMENTS, size=_BULK_BYTES):
             outcomes += self._write_part(part, seconds)
         return outcomes
 
@@ -292,15 +293,5 @@ def _conflict(entries: Any) -> Conflict:
     return Conflict([(entry.name.path, entry.id) for entry in entries])
 
 
-def _parts(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    part: list[Entry] = []
-    size = 0
-    for entry in entries:
-        length = 0 if entry.portable is None else len(entry.portable.data)
-        if part and (len(part) == _BULK_DOCUMENTS or size + length > _BULK_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(entry)
-        size += length
-    if part:
-        yield part
+def _length(entry: Entry) -> int:
+    return 0 if entry.portable is None else len(entry.portable.data)

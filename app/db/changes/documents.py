@@ -1,6 +1,6 @@
 """Changing every document of a collection, and bringing stored entities up to their present version."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 from app.db.documents import Document, canonical_json, check_document
 from app.db.entities import VERSION, Entity
 from app.db.errors import Conflict, NotFound
+from app.db.parts import parts_of
 from app.db.service import DatabaseService
 from app.db.transfer.collections import STEPS, machinery
 from app.db.writes import Put
@@ -52,7 +53,7 @@ def change_documents(
             if changed is not None:
                 pending.append(Put(path, document["_id"], changed))
         if not dry_run:
-            for part in _parts(pending):
+            for part in parts_of(pending, _length, number=_TOGETHER, size=_TOGETHER_BYTES):
                 _write(database, part, change)
         counts = Counts(counts.seen + len(page.documents), counts.changed + len(pending))
         if page.after is None:
@@ -118,18 +119,8 @@ def _difference(change: Callable[[Document], Document | None], document: Documen
     return {**body, "_rev": document["_rev"]}
 
 
-def _parts(puts: Sequence[Put]) -> Iterator[list[Put]]:
-    part: list[Put] = []
-    size = 0
-    for put in puts:
-        length = len(canonical_json(put.document))
-        if part and (len(part) == _TOGETHER or size + length > _TOGETHER_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(put)
-        size += length
-    if part:
-        yield part
+def _length(put: Put) -> int:
+    return len(canonical_json(put.document))
 
 
 def _write(database: DatabaseService, part: list[Put], change: Callable[[Document], Document | None]) -> None:

@@ -10,21 +10,9 @@ from app.db import DatabaseService, NotFound, open_database
 from app.db.transfer.catalogue import collections_of
 from app.db.transfer.collections import is_machinery
 from tests.db.transfer.kit import SCHEMA, Held, carry, edges, fill, harbour, held, some, sqlite
+from tests.db.transfer.sides import source, target
 
-
-@pytest.fixture(params=["memory", "sqlite"])
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseService]:
-    opened = open_database("memory:", SCHEMA) if request.param == "memory" else sqlite(tmp_path / "source.db")
-    harbour(opened)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseService]:
-    opened = open_database("memory:", SCHEMA) if request.param == "memory" else sqlite(tmp_path / "target.db")
-    yield opened
-    opened.close()
+__all__ = ["source", "target"]
 
 
 class TestCopying:

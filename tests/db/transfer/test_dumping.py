@@ -1,6 +1,5 @@
 """Dumping and restoring databases in memory and in files: what is in the dump, what arrives, what is refused."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,11 @@ from app.db.transfer.errors import TransferRefused
 from app.db.transfer.progress import Silent
 from app.db.transfer.restoring import RestoreOptions, RestoreReport, restore
 from app.db.transfer.verifying import VerifyOptions, verify
-from tests.db.transfer.kit import SCHEMA, Faulty, edges, fill, harbour, held, some, sqlite
+from tests.db.transfer.kit import SCHEMA, Faulty, edges, fill, harbour, held, some
 from tests.db.transfer.odd import odd
+from tests.db.transfer.sides import source, target
 
-
-@pytest.fixture(params=["memory", "sqlite"])
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseService]:
-    opened = open_database("memory:", SCHEMA) if request.param == "memory" else sqlite(tmp_path / "source.db")
-    harbour(opened)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseService]:
-    opened = open_database("memory:", SCHEMA) if request.param == "memory" else sqlite(tmp_path / "target.db")
-    yield opened
-    opened.close()
+__all__ = ["source", "target"]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from app.db.backends.newer import Expecting, write_newer
 from app.db.batch import accept_batch
 from app.db.documents import MAX_BYTES_TOGETHER, Document, Portable, document_size
 from app.db.errors import Conflict, InvalidDocument, TooLarge
+from app.db.parts import parts_of
 from app.db.writes import ANY, Outcome, Put, Saved
 
 _AT_ONCE: Final = 98
@@ -59,19 +60,9 @@ def _write(commit: Commit, collection: str, part: list[Expecting], keep: bool) -
     return [Outcome(one["id"], one["rev"]) for one in saved if one is not None]
 
 
-def _parts(documents: Sequence[Expecting]) -> Iterator[list[Expecting]]:
+def _parts(documents: Iterable[Expecting]) -> Iterator[list[Expecting]]:
     """Stretches that a commit has room for."""
-    part: list[Expecting] = []
-    size = 0
-    for one in documents:
-        length = _size(one[1])
-        if part and (len(part) == _AT_ONCE or size + length > _BYTES_AT_ONCE):
-            yield part
-            part, size = [], 0
-        part.append(one)
-        size += length
-    if part:
-        yield part
+    return parts_of(documents, lambda one: _size(one[1]), number=_AT_ONCE, size=_BYTES_AT_ONCE)
 
 
 def _size(portable: Portable) -> int:
