@@ -100,8 +100,8 @@ def dump(
         try:
             for collection in held:
                 with ahead(entries_of(source, collection, patience, options.tenants), stop) as stretches:
-                    named = (_named(stretch, collection) for stretch in stretches)
-                    counts[collection.name] = _dump_collection(writer, named, digests, rejections, progress)
+                    fitting = (_fitting(stretch, collection) for stretch in stretches)
+                    counts[collection.name] = _dump_collection(writer, fitting, digests, rejections, progress)
             documents, size = _write_tallies(writer, digests)
             end = {"documents": documents, "bytes": size, "left_out": rejections.number, "collections": counts}
             writer.add(END, _line(end))
@@ -127,8 +127,8 @@ def _head(held: list[CollectionInfo], options: DumpOptions, name: str, declared:
     }
 
 
-def _named(stretch: Entries, collection: CollectionInfo) -> Entries:
-    """With the documents under a path that none can have among the unfit."""
+def _fitting(stretch: Entries, collection: CollectionInfo) -> Entries:
+    """The stretch, with documents under a path that none can have counted among the unfit."""
     refused = {path: unfit_path(path, collection) for path in {path for path, _ in stretch.entries}}
     if not any(refused.values()):
         return stretch
