@@ -6,11 +6,13 @@ from contextlib import closing
 
 import pytest
 
+from app.db import DatabaseService
 from tests.db.contract import workers
 from tests.db.contract.backend import ContractBackend
 from tests.db.contract.given import NOTES, fill, ids_of, make_schema
 from tests.db.contract.processes import CONTEXT
 from tests.db.contract.sizes import sized
+from tests.waiting import wait_until
 
 __all__ = ["TestCrashes", "TestDurability"]
 
@@ -43,9 +45,13 @@ class TestCrashes:
                     step = workers.step_of(service, group)
                     known = acknowledged.get(group, 0)
                     assert step >= known, f"kill {kill}: group {group} was acknowledged at {known} and is at {step}"
-                # That so much was written that a file has to be compacted says nothing of what it holds.
-                unwell = [finding for finding in service.doctor() if not finding.ok and finding.name != "compaction"]
-                assert unwell == []
+                wait_until_well(service)
+
+
+def wait_until_well(service: DatabaseService) -> None:
+    """Until the doctor has nothing to complain of: on a busy machine an index lags behind what was written. That so
+    much was written that a file has to be compacted says nothing of what it holds."""
+    wait_until(lambda: all(finding.ok or finding.name == "compaction" for finding in service.doctor()))
 
 
 def killed_while_committing(backend: ContractBackend, seconds: float) -> dict[int, int]:
