@@ -111,9 +111,9 @@ def _asked(client: FirestoreClient, ask: Callable[[], None]) -> list[Any]:
     seen: list[Any] = []
     send = client.stream_some
 
-    def stream_some(name: str, request: Any, end: float) -> tuple[list[Any], bool]:
+    def stream_some(name: str, request: Any, end: float, *bounds: float) -> tuple[list[Any], bool]:
         seen.append(request)
-        return send(name, request, end)
+        return send(name, request, end, *bounds)
 
     client.stream_some = stream_some  # type: ignore[method-assign]
     try:

@@ -15,12 +15,15 @@ class Capabilities:
     ``shared``: several processes may use the same data at the same time (memory is one process's own).
     ``durable``: data outlives the process.
     ``parallel``: how many bulk readers, or bulk writers, at the same time are of use (SQLite has one writer).
+    ``scan_at_once``: how many documents a scan may be asked for so that its page stays below some 40 MB however large
+    they are. CouchDB's pages are as long as was asked for; the others' end early where documents are large.
     """
 
     fresh_queries: bool
     shared: bool
     durable: bool
     parallel: int = 4
+    scan_at_once: int = 100
 
 
 class CollectionInfo(NamedTuple):

@@ -68,8 +68,8 @@ class DatabaseService(ABC):
     def scan(self, name: str, after: str | None = None, limit: int = 500) -> ScanPage:
         """A part of every tenant's documents of one collection, in the backend's own order: for migration and export.
 
-        ``name`` is the bare collection name. Call again with the page's ``after`` until it is None; documents that are
-        there all the while appear exactly once.
+        ``name`` is the bare collection name. A page has at most ``limit`` documents, and may have fewer: call again
+        with its ``after`` until that is None. Documents that are there all the while appear exactly once.
         """
 
     # Writing

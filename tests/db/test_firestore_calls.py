@@ -36,9 +36,9 @@ def calls(service: DatabaseService, monkeypatch: pytest.MonkeyPatch) -> list[tup
         made.append((name, 1))
         return call(self, name, request, end)
 
-    def counted_streams(self: FirestoreClient, name: str, requests: Sequence[Any], end: float, came: Any = None) -> Any:
+    def counted_streams(self: FirestoreClient, name: str, requests: Sequence[Any], end: float, *more: Any) -> Any:
         made.append((name, len(requests)))
-        return streams(self, name, requests, end, came)
+        return streams(self, name, requests, end, *more)
 
     monkeypatch.setattr(FirestoreClient, "_call", counted_call)
     monkeypatch.setattr(FirestoreClient, "_streams", counted_streams)
@@ -154,8 +154,8 @@ class TestWhatIsRead:
         answers: list[Any] = []
         streams = FirestoreClient._streams
 
-        def kept(self: FirestoreClient, name: str, requests: Sequence[Any], end: float, came: Any = None) -> Any:
-            answer = streams(self, name, requests, end, came)
+        def kept(self: FirestoreClient, name: str, requests: Sequence[Any], end: float, *more: Any) -> Any:
+            answer = streams(self, name, requests, end, *more)
             answers.extend(part for stream in answer for part in stream if part.HasField("document"))
             return answer
 
@@ -169,8 +169,8 @@ class TestWhatIsRead:
         sizes: list[int] = []
         streams = FirestoreClient._streams
 
-        def sized(self: FirestoreClient, name: str, requests: Sequence[Any], end: float, came: Any = None) -> Any:
-            answer = streams(self, name, requests, end, came)
+        def sized(self: FirestoreClient, name: str, requests: Sequence[Any], end: float, *more: Any) -> Any:
+            answer = streams(self, name, requests, end, *more)
             sizes.append(sum(part.ByteSize() for stream in answer for part in stream))
             return answer
 
@@ -193,10 +193,10 @@ class TestWhatIsRead:
         streams = FirestoreClient._streams
 
         def slow(
-            self: FirestoreClient, name: str, requests: Sequence[Any], end: float, came: list[Any] | None = None
+            self: FirestoreClient, name: str, requests: Sequence[Any], end: float, came: list[Any], *more: Any
         ) -> Any:
-            answer = streams(self, name, requests, end, came)
-            if came is not None and len(came) > 40:
+            answer = streams(self, name, requests, end, came, *more)
+            if len(came) > 40:
                 del came[40:]
                 raise LateError
             return answer

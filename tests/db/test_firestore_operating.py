@@ -155,11 +155,11 @@ class TestDoctor:
 
         streams = FirestoreClient._streams
 
-        def refusing(self: FirestoreClient, name: str, requests: Any, end: float, came: Any = None) -> Any:
+        def refusing(self: FirestoreClient, name: str, requests: Any, end: float, *more: Any) -> Any:
             asked = map(str, requests) if name == "RunQuery" else ()
             if any("`status,name`" in request and "DESCENDING" in request for request in asked):
                 raise NoIndexError
-            return streams(self, name, requests, end, came)
+            return streams(self, name, requests, end, *more)
 
         monkeypatch.setattr(FirestoreClient, "_streams", refusing)
         (finding,) = (one for one in service.doctor() if not one.ok)

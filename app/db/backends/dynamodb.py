@@ -71,7 +71,7 @@ class DynamoDatabase(Backend):
     """The contract on DynamoDB tables. ``timeout``: seconds for a request with its repetitions; ``grace``: for how long
     after that a write may still happen."""
 
-    capabilities: ClassVar = Capabilities(fresh_queries=False, shared=True, durable=True)
+    capabilities: ClassVar = Capabilities(fresh_queries=False, shared=True, durable=True, scan_at_once=1_000)
     driver_errors: ClassVar[tuple[type[Exception], ...]] = (DynamoError,)
     beyond: ClassVar = 0  # a transaction of DynamoDB has at most 100 actions
 

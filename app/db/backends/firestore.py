@@ -70,7 +70,7 @@ class FirestoreDatabase(Backend):
     process uses what it knows of the indexes; adding one takes a little longer than that.
     """
 
-    capabilities: ClassVar = Capabilities(fresh_queries=True, shared=True, durable=True)
+    capabilities: ClassVar = Capabilities(fresh_queries=True, shared=True, durable=True, scan_at_once=1_000)
     driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
 
     def __init__(

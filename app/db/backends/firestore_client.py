@@ -13,8 +13,9 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final, TypeVar
 
 from app.db.backends.firestore_credentials import GoogleCredentials
@@ -100,17 +101,18 @@ class FirestoreClient:
         """The whole answers of one or more requests that are made at the same time; reading requests only."""
         return self._again(lambda: self._streams(name, requests, end), end)
 
-    def stream_some(self, name: str, request: Any, end: float) -> tuple[list[Any], bool]:
-        """The answer of one query, or what came of it in time, which has a document; and whether that is all."""
+    def stream_some(self, name: str, request: Any, end: float, most: float = inf) -> tuple[list[Any], bool]:
+        """The answer of one query, or what came of it in time, which has a document, and until there were ``most``
+        bytes; and whether that is all."""
         parts: list[Any] = []
         try:
-            (parts,) = self._again(lambda: self._streams(name, [request], end, parts), end)
+            self._again(lambda: self._streams(name, [request], end, parts, most), end)
         except grpc.RpcError as error:
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             if not late or not any(part.HasField("document") for part in parts):
                 raise
             return parts, False
-        return parts, True
+        return parts, sum([part.ByteSize() for part in parts]) < most
 
     def close(self) -> None:
         """Close the channel, as soon as the calls that are being made on it are over; the next call opens a new one."""
@@ -147,9 +149,10 @@ class FirestoreClient:
                 self._leave(line)
 
     def _streams(
-        self, name: str, requests: Sequence[Any], end: float, came: list[Any] | None = None
+        self, name: str, requests: Sequence[Any], end: float, came: list[Any] | None = None, most: float = inf
     ) -> list[list[Any]]:
-        """The whole answers. ``came`` gets the parts of the first as they come."""
+        """The answers, each whole or until there are ``most`` bytes of it. ``came`` gets the parts of the first as they
+        come."""
         with fork_gate:
             line = self._enter(end)
             began = time.monotonic()
@@ -162,7 +165,7 @@ class FirestoreClient:
                 make = line.callable(name)
                 started += [make(request, timeout=_left(end), metadata=self._metadata) for request in requests]
                 for parts, stream in zip(answers, started, strict=True):
-                    parts.extend(stream)
+                    parts.extend(stream if most == inf else _until(stream, most))
             except grpc.RpcError as error:
                 if any(answers):
                     line.answered = time.monotonic()
@@ -221,6 +224,15 @@ class FirestoreClient:
         if self._line is not None:
             self._foreign.append(self._line)  # closing or dropping it here could touch what belongs to the parent
         self._line = None
+
+
+def _until(stream: Iterable[Any], most: float) -> Iterator[Any]:
+    size = 0
+    for part in stream:
+        yield part
+        size += part.ByteSize()
+        if size >= most:
+            return
 
 
 def _left(end: float) -> float:

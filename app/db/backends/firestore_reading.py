@@ -18,6 +18,7 @@ from app.db.backends.firestore_queries import (
     walk_request,
 )
 from app.db.backends.firestore_writing import FIRST_WAIT, LONGEST_WAIT, check_request, compare_and_swap
+from app.db.backends.scan_place import SCAN_BYTES
 from app.db.errors import Throttled
 from app.db.growing_waits import growing_waits
 from app.db.names import Name
@@ -126,7 +127,8 @@ class Reader:
         request = scan_request(self._paths.root, collection, start, limit)
         if read_time is not None:
             request.read_time.CopyFrom(read_time)
-        answer, whole = self._client.stream_some("RunQuery", request, time.monotonic() + self._scan_seconds)
+        end = time.monotonic() + self._scan_seconds
+        answer, whole = self._client.stream_some("RunQuery", request, end, SCAN_BYTES)
         stored = list(_documents(answer))
         return Scanned(stored, bool(stored) and (len(stored) == limit or not whole), answer[-1].read_time)
 

@@ -1,8 +1,14 @@
-"""How far a scan is, as text: the last document's tenant ("" or the backend's own for the installation) and its id."""
+"""Where a scan's page ends, and how far the scan is, as text: the last document's tenant ("" or the backend's own for
+the installation) and its id."""
+
+from typing import Final
 
 import orjson
 
 from app.db.errors import InvalidQuery
+
+SCAN_BYTES: Final = 8_000_000
+"""Behind so many bytes of documents a page ends, whatever was asked for: nobody knows before how large they are."""
 
 
 def sealed(tenant: str, id: str) -> str:

@@ -10,7 +10,7 @@ How a collection lies in the file is told in sqlite_tables.py.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode
 from orjson import loads
 
 from app.db.backend import Backend
-from app.db.backends.scan_place import opened, sealed
+from app.db.backends.scan_place import SCAN_BYTES, opened, sealed
 from app.db.backends.sqlite_connections import LAYOUT_VERSION, SYNCHRONOUS, Registry
 from app.db.backends.sqlite_doctor import examine
 from app.db.backends.sqlite_errors import DRIVER_ERRORS, translate
@@ -48,6 +48,7 @@ T = TypeVar("T")
 
 _IN_AT_MOST = 500
 _BATCH = 2_000
+_ROWS_AT_ONCE = 100
 _TABLES_LIMIT = 10_000
 
 
@@ -65,7 +66,7 @@ class SqliteSettings(Protocol):
 class SqliteDatabase(Backend):
     """The contract on one SQLite file."""
 
-    capabilities: ClassVar = Capabilities(fresh_queries=True, shared=True, durable=True, parallel=1)
+    capabilities: ClassVar = Capabilities(fresh_queries=True, shared=True, durable=True, parallel=1, scan_at_once=1_000)
     driver_errors: ClassVar[tuple[type[Exception], ...]] = DRIVER_ERRORS
 
     def __init__(
@@ -194,11 +195,16 @@ class SqliteDatabase(Backend):
         if table is None:
             return ScanPage([], None)
         start = () if after is None else opened(after)
-        rows = self._connection().execute(table.scan(on=after is not None), (*start, limit)).fetchall()
+        rows: list[tuple[str, str, str, str]] = []
+        size = 0
+        with closing(self._connection().execute(table.scan(on=after is not None), (*start, limit))) as cursor:
+            while size < SCAN_BYTES and (some := cursor.fetchmany(_ROWS_AT_ONCE)):
+                rows += some
+                size += sum([len(row[3]) for row in some])
         paths = {tenant: Name(tenant, collection).path for tenant in {row[0] for row in rows}}
         documents = _documents([row[1:] for row in rows])
         found = [(paths[row[0]], document) for row, document in zip(rows, documents, strict=True)]
-        return ScanPage(found, sealed(*rows[-1][:2]) if len(rows) == limit else None)
+        return ScanPage(found, sealed(*rows[-1][:2]) if len(rows) == limit or size >= SCAN_BYTES else None)
 
     # Writing
 

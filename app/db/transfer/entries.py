@@ -15,7 +15,7 @@ from app.db.documents import MAX_BYTES, Document, canonical_json, check_document
 from app.db.errors import DatabaseError
 from app.db.service import DatabaseService
 from app.db.transfer.pacing import Patience
-from app.db.transfer.paged_reading import PageSize, pages
+from app.db.transfer.paged_reading import PageSize, at_most, pages
 
 _SURELY_TOO_LARGE: Final = MAX_BYTES + 2_000
 
@@ -50,7 +50,7 @@ def entries_of(
 
     With ``tenants``, a collection of the installation has none. Unavailable when ``patience`` is at an end.
     """
-    size = PageSize()
+    size = PageSize(at_most(service, tenants))
     for documents, _ in pages(service, collection, tenants, None, size, patience):
         found = _entries(documents)
         size.seen(len(documents), found.bytes + sum([len(one.data) for one in found.unfit]))

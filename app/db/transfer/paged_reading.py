@@ -1,8 +1,9 @@
 """Reading a whole collection page by page: by scan, or tenant by tenant where only some are asked for.
 
 How many documents a page asks for follows the size of those that came, so that large ones do not take more memory than
-many, and is halved when no answer comes again and again. No backend bounds a page by its bytes, so what bounds memory
-where large documents follow small ones is that a page never asks for more than a hundred: of the largest, 35 MB.
+many, and is halved when no answer comes again and again. Where large documents follow small ones memory is bounded by
+what the backend says it may be asked for at once (``scan_at_once``), and by a hundred where a tenant's are listed: of
+the largest, 35 MB.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from app.db.transfer.pacing import Patience
 
 T = TypeVar("T")
 BYTES: Final = 500_000
-_MOST: Final = 100
+_MOST_LISTED: Final = 100
 _FEWEST: Final = 4
 _GROW_AFTER: Final = 5
 
@@ -34,14 +35,14 @@ class Stretch(NamedTuple):
 
 
 class PageSize:
-    """How many documents to ask for: half a megabyte of such as came last, at most ``most`` and never over a hundred.
+    """How many documents to ask for: half a megabyte of such as came last, and at most ``most``.
 
     Halved, down to one, when no answer comes for the second time and whenever else none does for the same page: one
     connection that breaks says nothing of the page. Doubled again after five pages that came at once. For one reader.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = self._fitting = self._coming = min(most, _MOST)
+    def __init__(self, most: int) -> None:
+        self._most = self._fitting = self._coming = most
         self._at_once = 0
 
     @property
@@ -79,6 +80,11 @@ class PageSize:
         return answer
 
 
+def at_most(source: DatabaseService, tenants: Sequence[str] | None) -> int:
+    """How many documents ``pages`` may ask for at once, however large they are."""
+    return source.capabilities.scan_at_once if tenants is None else _MOST_LISTED
+
+
 def pages(
     source: DatabaseService,
     collection: CollectionInfo,
@@ -108,7 +114,7 @@ def stretches(
     patience: Patience,
 ) -> Iterator[Stretch]:
     """As ``pages``, gathered until there are ``most`` documents or half a megabyte: bulk writes pay by the hundreds."""
-    size = PageSize(most)
+    size = PageSize(min(most, at_most(source, tenants)))
     gathered: list[tuple[str, Document]] = []
     bytes = 0
     for documents, place in pages(source, collection, tenants, after, size, patience):
@@ -123,7 +129,7 @@ def stretches(
 
 def by_id(service: DatabaseService, path: str, patience: Patience) -> Iterator[Document]:
     """The documents of a path in id order. The database has to have the collection."""
-    size = PageSize()
+    size = PageSize(_MOST_LISTED)
     for documents, _ in _of_path(service, path, None, size, patience):
         size.seen(len(documents), size_of(documents))
         yield from documents

@@ -101,6 +101,24 @@ class TestScans:
             service.scan("notes", after)
         assert caught.value.name == "after"
 
+    @pytest.mark.slow
+    def test_a_page_is_bounded_where_large_documents_follow_small_ones(self, service: DatabaseService) -> None:
+        expected = {f"{n:04}": 10 if n < 50 else 340_000 for n in range(180)}
+        for start in range(0, 180, 20):
+            fill(service, NOTES, {f"{n:04}": {"text": "x" * expected[f"{n:04}"]} for n in range(start, start + 20)})
+        found: dict[str, int] = {}
+        after: str | None = None
+        while True:
+            page = service.scan("notes", after, service.capabilities.scan_at_once)
+            sizes = {document["_id"]: len(document["text"]) for _, document in page.documents}
+            assert sum(sizes.values()) < 44_000_000
+            assert not found.keys() & sizes.keys()
+            found |= sizes
+            after = page.after
+            if after is None:
+                break
+        assert found == expected
+
     @pytest.mark.parametrize("name", ["acme/notes", "Notes", "", "*", None])
     def test_a_scan_takes_a_bare_name(self, service: DatabaseService, name: Any) -> None:
         with pytest.raises(InvalidQuery):

@@ -1,6 +1,7 @@
 """Reading whole collections in pages: how much is asked for at once, and what follows when no answer comes."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from threading import Event
 from typing import Any, Final
 
@@ -86,6 +87,16 @@ WAYS: Final[dict[str, Callable[[DatabaseService], Iterator[str]]]] = {
     "a tenant's compared": lambda source: compared(source, ["t1"]),
     "by id": lambda source: (document["_id"] for document in by_id(source, "t1/boats", Tireless())),
 }
+
+
+@pytest.mark.parametrize(("tenants", "most"), [(None, 1_000), (["t1"], 100)])
+def test_a_scan_asks_for_as_many_as_the_backend_allows_and_a_list_for_a_hundred(
+    tenants: list[str] | None, most: int
+) -> None:
+    source = Shelf(5_000)
+    source.capabilities = replace(source.capabilities, scan_at_once=1_000)  # type: ignore[misc]
+    assert len(list(copied(source, tenants))) == len(list(compared(source, tenants))) == 5_000
+    assert max(source.limits) == most
 
 
 @pytest.mark.parametrize("way", WAYS)
