@@ -107,7 +107,8 @@ def _environment(name: object) -> Environment:
     wanted = str(name).strip().lower()
     for environment in get_args(Environment):
         if environment == wanted:
-            return environment  # type: ignore[no-any-return]
+            found: Environment = environment
+            return found
     raise SettingsError(f"WHERRY_ENV must be development, testing or production, not {name!r}")
 
 

@@ -16,7 +16,7 @@ class Capabilities:
     ``durable``: data outlives the process.
     ``parallel``: how many bulk readers, or bulk writers, at the same time are of use (SQLite has one writer).
     ``scan_at_once``: how many documents a scan may be asked for so that its page stays below some 40 MB however large
-    they are. CouchDB's pages are as long as was asked for; the others' end early where documents are large.
+    they are. Firestore, DynamoDB and SQLite end a page of large ones early; CouchDB's is as long as was asked for.
     """
 
     fresh_queries: bool

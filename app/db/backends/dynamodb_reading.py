@@ -200,14 +200,12 @@ class Reader:
 
     def scan(self, table: Table, after: str | None, limit: int) -> ScanPage:
         """A part of every tenant's documents. An answer ends behind a megabyte; so does a page that has one."""
-        payload: Payload = {"TableName": table.name, "ConsistentRead": True}
+        payload: Payload = {"TableName": table.name, "ConsistentRead": True, "Limit": limit}
         if after is not None:
             payload["ExclusiveStartKey"] = _start(after)
-        found: list[tuple[str, Document]] = []
         while True:
-            payload["Limit"] = limit - len(found)
             answer = self._client.call("Scan", payload)
-            found += [(table.name_of(item).path, decode_item(item)) for item in answer["Items"]]
+            found = [(table.name_of(item).path, decode_item(item)) for item in answer["Items"]]
             last = answer.get("LastEvaluatedKey")
             if last is None:
                 return ScanPage(found, None)

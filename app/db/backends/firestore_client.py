@@ -112,7 +112,7 @@ class FirestoreClient:
             if not late or not any(part.HasField("document") for part in parts):
                 raise
             return parts, False
-        return parts, sum([part.ByteSize() for part in parts]) < most
+        return parts, most == inf or sum([part.ByteSize() for part in parts]) < most
 
     def close(self) -> None:
         """Close the channel, as soon as the calls that are being made on it are over; the next call opens a new one."""
